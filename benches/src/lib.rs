@@ -1,0 +1,1 @@
+//! Benchmarks of kasasagi beside its peers.

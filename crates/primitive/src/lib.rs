@@ -1,0 +1,30 @@
+//! The floor of the house: the one door to std or loom, and what is built right on it.
+//!
+//! Every other crate takes its atomics, locks, cells, threads and queues from here, and so runs on the
+//! real ones or, under `--cfg kasasagi_loom`, on loom's, which explore every interleaving. This file
+//! holds the only switch of the house.
+
+#[cfg(not(kasasagi_loom))]
+#[path = "real.rs"]
+mod imp;
+#[cfg(kasasagi_loom)]
+#[path = "model.rs"]
+mod imp;
+
+pub mod coop;
+pub mod current;
+pub mod park;
+pub mod task_context;
+pub mod wait_site;
+pub mod wake_batch;
+
+pub use crossbeam_utils::CachePadded;
+#[doc(inline)]
+pub use imp::{MODEL, alloc, cell, deque, hint, sync, thread, thread_local};
+
+#[cfg(kasasagi_loom)]
+pub mod explore;
+
+#[cfg(kasasagi_loom)]
+#[doc(hidden)]
+pub use loom as __loom;

@@ -1,0 +1,165 @@
+//! The model's world: loom's atomics, locks and threads under the names of `real.rs`.
+
+/// Whether the house runs inside a model: sizes shrink and time does not pass.
+pub const MODEL: bool = true;
+
+/// Shared ownership, locks and atomics.
+pub mod sync {
+    pub use loom::sync::Arc;
+
+    use std::ops::{Deref, DerefMut};
+    use std::time::Duration;
+
+    /// loom's mutex with parking_lot's face: no poison.
+    #[derive(Debug)]
+    pub struct Mutex<T>(loom::sync::Mutex<T>);
+
+    /// Access for as long as it lives.
+    #[derive(Debug)]
+    pub struct MutexGuard<'a, T>(Option<loom::sync::MutexGuard<'a, T>>);
+
+    impl<T> Mutex<T> {
+        /// Puts `value` behind a lock.
+        pub fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        /// Takes the value out.
+        pub fn into_inner(self) -> T {
+            self.0.into_inner().unwrap_or_else(|e| e.into_inner())
+        }
+
+        /// Waits for the lock.
+        pub fn lock(&self) -> MutexGuard<'_, T> {
+            MutexGuard(Some(self.0.lock().unwrap_or_else(|e| e.into_inner())))
+        }
+
+        /// Takes the lock if it is free.
+        pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard)))
+        }
+
+        /// The value, without locking, as nobody else can have it.
+        pub fn get_mut(&mut self) -> &mut T {
+            self.0.get_mut().unwrap_or_else(|e| e.into_inner())
+        }
+    }
+
+    impl<T: Default> Default for Mutex<T> {
+        fn default() -> Self {
+            Self::new(T::default())
+        }
+    }
+
+    impl<T> Deref for MutexGuard<'_, T> {
+        type Target = T;
+        fn deref(&self) -> &T {
+            self.0.as_ref().expect("a guard is whole except while its condvar waits")
+        }
+    }
+
+    impl<T> DerefMut for MutexGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            self.0.as_mut().expect("a guard is whole except while its condvar waits")
+        }
+    }
+
+    /// loom's condition variable with parking_lot's face.
+    #[derive(Debug, Default)]
+    pub struct Condvar(loom::sync::Condvar);
+
+    /// Whether a timed wait ended by its time; in a model it never does.
+    #[derive(Debug, Clone, Copy)]
+    pub struct WaitTimeoutResult;
+
+    impl WaitTimeoutResult {
+        /// Time does not pass in a model.
+        pub fn timed_out(&self) -> bool {
+            false
+        }
+    }
+
+    impl Condvar {
+        /// A condition nobody waits for yet.
+        pub fn new() -> Self {
+            Self(loom::sync::Condvar::new())
+        }
+
+        /// Gives the lock up, waits for a notification, takes the lock again.
+        pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+            let inner = guard.0.take().expect("a guard is whole except while its condvar waits");
+            guard.0 = Some(self.0.wait(inner).unwrap_or_else(|e| e.into_inner()));
+        }
+
+        /// As `wait`: time does not pass in a model.
+        pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) -> WaitTimeoutResult {
+            self.wait(guard);
+            WaitTimeoutResult
+        }
+
+        /// Wakes one waiter.
+        pub fn notify_one(&self) -> bool {
+            self.0.notify_one();
+            true
+        }
+
+        /// Wakes all waiters.
+        pub fn notify_all(&self) -> usize {
+            self.0.notify_all();
+            0
+        }
+    }
+
+    /// Atomic integers and pointers.
+    pub mod atomic {
+        pub use loom::sync::atomic::{
+            AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+        };
+    }
+}
+
+/// Interior mutability whose every access is visible to the model.
+pub mod cell {
+    pub use loom::cell::UnsafeCell;
+}
+
+/// Threads.
+pub mod thread {
+    pub use loom::thread::{
+        Builder, JoinHandle, Thread, ThreadId, current, park, spawn, yield_now,
+    };
+
+    /// As `park`: time does not pass in a model.
+    pub fn park_timeout(_: std::time::Duration) {
+        park();
+    }
+
+    /// Lets others run: time does not pass in a model.
+    pub fn sleep(_: std::time::Duration) {
+        yield_now();
+    }
+}
+
+/// Hints to the processor.
+pub mod hint {
+    pub use loom::hint::spin_loop;
+}
+
+/// Raw memory; the model watches it for leaks.
+pub mod alloc {
+    pub use loom::alloc::{Layout, alloc, dealloc};
+}
+
+/// `std::thread_local!`, or loom's.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __thread_local {
+    ($(#[$attr:meta])* $vis:vis static $name:ident : $t:ty = $init:expr) => {
+        $crate::__loom::thread_local! { $(#[$attr])* $vis static $name: $t = $init; }
+    };
+}
+#[doc(inline)]
+pub use crate::__thread_local as thread_local;
+
+#[path = "model/deque.rs"]
+pub mod deque;
