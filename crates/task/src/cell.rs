@@ -324,6 +324,12 @@ impl Ptr {
         unsafe { self.0.as_ref() }
     }
 
+    #[inline]
+    pub(crate) fn pin(self) -> Option<u32> {
+        let pin = self.header().rest.pin;
+        (pin != NO_PIN).then_some(pin)
+    }
+
     /// What the caller named it.
     pub(crate) fn given_name(self) -> Option<std::sync::Arc<str>> {
         self.extra().and_then(|extra| extra.name.lock().clone())
@@ -569,8 +575,7 @@ impl Runnable {
     /// The seat this task has to run on, if any.
     #[inline]
     pub fn pin(&self) -> Option<u32> {
-        let pin = self.0.header().rest.pin;
-        (pin != NO_PIN).then_some(pin)
+        self.0.pin()
     }
 
     /// The task's number.

@@ -242,7 +242,8 @@ impl TaskRef {
 
     /// A reference to the task in a block that a scan came across, unless it is free or complete.
     pub(crate) fn try_of(task: Ptr) -> Option<Self> {
-        task.state().try_ref_incomplete().then_some(Self(task))
+        // Lazily: a `TaskRef` that is made gives a reference up when it is dropped.
+        task.state().try_ref_incomplete().then(|| Self(task))
     }
 
     /// The task's number.
@@ -278,6 +279,19 @@ impl TaskRef {
     /// As [`cancel`](Self::cancel), with a reason that the one who awaits the task can read.
     pub fn cancel_with(&self, reason: impl fmt::Display) -> bool {
         self.0.cancel_with(&reason)
+    }
+
+    /// As [`cancel_with`](Self::cancel_with), unless a reason was given before.
+    pub fn cancel_with_default(&self, reason: &'static str) -> bool {
+        if !self.0.state().load(Ordering::Acquire).has(CANCEL) {
+            self.0.extra_or_new().reason.lock().get_or_insert_with(|| reason.into());
+        }
+        self.cancel()
+    }
+
+    /// The seat that the task has to run on, if any.
+    pub fn pin(&self) -> Option<u32> {
+        self.0.pin()
     }
 
     /// What is known of the task now.
