@@ -268,9 +268,12 @@ impl<T: Item> Wheel<T> {
 
     fn earliest_in(&self, first: First, exact: usize) -> u64 {
         let items = &self.slots[first.level * SLOTS + first.slot];
-        let exact = if first.level == 0 { exact } else { exact.min(EXACT) };
-        if items.len() > exact {
+        if first.level > 0 && items.len() > EXACT {
             return self.earliest.max(first.start << TICK_BITS);
+        }
+        if items.len() > exact {
+            // Not the slot's start: an item that was past when it came lies here too.
+            return self.earliest;
         }
         items.iter().map(|entry| entry.when).min().unwrap_or(NEVER)
     }
