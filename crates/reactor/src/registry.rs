@@ -14,6 +14,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::task::Waker;
 
+#[cfg(all(test, kasasagi_loom))]
+mod model;
+
 thread_local! {
     static CURRENT: Current<Registry> = Current::new()
 }

@@ -135,6 +135,13 @@ impl Timers {
         self.clock.clone()
     }
 
+    /// Timers of shards that were made elsewhere, for models.
+    #[cfg(test)]
+    #[cfg_attr(not(kasasagi_loom), expect(dead_code, reason = "models alone make shards"))]
+    pub(crate) fn of(shards: Shards, generation: u64, clock: Clock) -> Timers {
+        Timers { shards, generation, clock }
+    }
+
     /// How many timers wait, in all seats.
     pub fn waiting(&self) -> usize {
         self.shards.iter().map(|shard| shard.len()).sum()
