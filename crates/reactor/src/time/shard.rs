@@ -90,6 +90,7 @@ impl Shard {
     /// Begins to serve a reactor.
     pub(crate) fn open(&self, generation: u64) {
         let mut timers = self.timers.lock();
+        timers.wheel.restart();
         timers.generation = generation;
         timers.open = true;
     }

@@ -82,6 +82,13 @@ impl<T: Item> Wheel<T> {
         }
     }
 
+    /// Goes back to the epoch, for another clock. There are no items.
+    pub(crate) fn restart(&mut self) {
+        debug_assert_eq!(self.len, 0, "a wheel is emptied before it serves another clock");
+        self.tick = 0;
+        self.earliest = NEVER;
+    }
+
     /// How many items there are.
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -150,7 +157,9 @@ impl<T: Item> Wheel<T> {
     /// Gives up to `limit` of the items that are due at `now` to `due`, in the order of their deadlines.
     /// Returns whether there is more to do, and it is to be called again.
     pub(crate) fn expire(&mut self, now: u64, limit: usize, mut due: impl FnMut(T)) -> bool {
-        let now_tick = now >> TICK_BITS;
+        // Threads read the clock and then take the lock, in any order: `now` may be a little before the
+        // wheel's tick. The slot of that tick holds what was past when it came, and is looked at always.
+        let now_tick = (now >> TICK_BITS).max(self.tick);
         let (mut fires, mut moves) = (limit, MOVES);
         while let Some(first) = self.first().filter(|first| first.start <= now_tick) {
             self.tick = self.tick.max(first.start);

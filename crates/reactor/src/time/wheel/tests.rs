@@ -123,7 +123,13 @@ fn many_operations(seed: u64, start: u64, bits: u64, inserts: u64) {
     for _ in 0..4_000 {
         match random.below(inserts + 4) {
             0 => {
-                pair.now = pair.now.saturating_add(random.magnitude(bits)).min(NEVER - 1);
+                let step = random.magnitude(bits);
+                // Now and then a thread comes with a time that it read before another fired.
+                let back = random.below(8) == 0;
+                pair.now = match back {
+                    true => pair.now.saturating_sub(step.min(1 << 20)),
+                    false => pair.now.saturating_add(step).min(NEVER - 1),
+                };
                 pair.expire(1 + random.below(40) as usize);
             }
             // To the very moment, and to just before it.
