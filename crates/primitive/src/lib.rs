@@ -15,6 +15,7 @@ pub mod coop;
 pub mod current;
 pub mod park;
 pub mod task_context;
+pub mod wait_list;
 pub mod wait_site;
 pub mod wake_batch;
 
