@@ -31,9 +31,15 @@ thread_local! {
     static CREW: Cell<usize> = Cell::new(0)
 }
 
+/// A handle of the crew; each of its threads has one.
+#[derive(Clone)]
 pub(crate) struct Crew {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     config: Config,
-    pub(crate) state: Mutex<State>,
+    state: Mutex<State>,
     /// Notified when a thread has left, or a start has ended.
     left: Condvar,
 }
@@ -44,7 +50,7 @@ struct Entry {
 }
 
 #[derive(Default)]
-pub(crate) struct State {
+struct State {
     queue: VecDeque<Entry>,
     // The last is the warmest, and is taken first.
     idle: Vec<Arc<Slot>>,
@@ -75,10 +81,6 @@ enum Step {
 }
 
 impl State {
-    pub(crate) fn counts(&self) -> (usize, usize, usize) {
-        (self.threads, self.idle.len(), self.queue.len())
-    }
-
     /// Decides to start `n` more threads, as far as the limit allows.
     fn grow(&mut self, n: usize, config: &Config) -> usize {
         let n = n.min(config.max_threads - self.threads);
@@ -132,15 +134,21 @@ impl State {
 }
 
 impl Crew {
-    pub(crate) fn new(config: Config) -> Arc<Self> {
+    pub(crate) fn new(config: Config) -> Self {
         let state = Mutex::new(State::default());
-        Arc::new(Self { config, state, left: Condvar::new() })
+        Self { shared: Arc::new(Shared { config, state, left: Condvar::new() }) }
+    }
+
+    /// Threads, idle ones, waiting jobs.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        let state = self.shared.state.lock();
+        (state.threads, state.idle.len(), state.queue.len())
     }
 
     /// Hands a job to an idle thread, or queues it; or cancels it, when the crew is closed.
-    pub(crate) fn submit(self: &Arc<Self>, job: AnyJob) {
+    pub(crate) fn submit(&self, job: AnyJob) {
         let starts = {
-            let mut state = self.state.lock();
+            let mut state = self.shared.state.lock();
             if state.closed {
                 drop(state);
                 job.cancel(BlockingError::Closed);
@@ -153,22 +161,22 @@ impl Crew {
             }
             let now = clock::now();
             state.queue.push_back(Entry { job, since: now });
-            state.grow_for_waiting(now, &self.config)
+            state.grow_for_waiting(now, &self.shared.config)
         };
         self.start(starts);
     }
 
     /// Starts `n` threads that `grow` has decided on.
-    fn start(self: &Arc<Self>, n: usize) {
+    fn start(&self, n: usize) {
         for done in 0..n {
             let id = {
-                let mut state = self.state.lock();
+                let mut state = self.shared.state.lock();
                 state.next_id += 1;
                 state.next_id
             };
             match self.spawn(id) {
                 Ok(handle) => {
-                    let mut state = self.state.lock();
+                    let mut state = self.shared.state.lock();
                     state.launching -= 1;
                     if let Some(at) = state.early.iter().position(|early| *early == id) {
                         state.early.swap_remove(at);
@@ -177,7 +185,7 @@ impl Crew {
                         state.handles.insert(id, handle);
                     }
                     drop(state);
-                    self.left.notify_all();
+                    self.shared.left.notify_all();
                 }
                 Err(error) => {
                     self.refused(n - done, &error);
@@ -187,36 +195,36 @@ impl Crew {
         }
     }
 
-    fn spawn(self: &Arc<Self>, id: usize) -> io::Result<JoinHandle<()>> {
-        if let Some(before) = &self.config.before_thread {
+    fn spawn(&self, id: usize) -> io::Result<JoinHandle<()>> {
+        if let Some(before) = &self.shared.config.before_thread {
             before()?;
         }
-        let mut builder = thread::Builder::new().name(self.config.thread_name.clone());
-        if let Some(size) = self.config.stack_size {
+        let mut builder = thread::Builder::new().name(self.shared.config.thread_name.clone());
+        if let Some(size) = self.shared.config.stack_size {
             builder = builder.stack_size(size);
         }
-        let crew = Arc::clone(self);
+        let crew = self.clone();
         builder.spawn(move || crew.work(id))
     }
 
     /// `n` threads will not come. Those there are do the work; without any, nobody will.
     fn refused(&self, n: usize, error: &io::Error) {
         let stranded = {
-            let mut state = self.state.lock();
+            let mut state = self.shared.state.lock();
             state.threads -= n;
             state.starting -= n;
             state.launching -= n;
             state.refused = Some(clock::now());
             if state.threads == 0 { mem::take(&mut state.queue) } else { VecDeque::new() }
         };
-        self.left.notify_all();
+        self.shared.left.notify_all();
         for entry in stranded {
             contained(|| entry.job.cancel(BlockingError::NoThread(copy(error))));
         }
     }
 
     /// A thread's life.
-    fn work(self: Arc<Self>, id: usize) {
+    fn work(&self, id: usize) {
         CREW.with(|crew| crew.set(self.address()));
         let slot = Arc::new(Slot::new(id));
         let mut step = self.arrive(&slot);
@@ -225,11 +233,11 @@ impl Crew {
                 Step::Run(job) => {
                     contained(|| job.run());
                     contained(|| drop(job));
-                    let (step, starts) = self.state.lock().next(&slot, &self.config);
+                    let (step, starts) = self.shared.state.lock().next(&slot, &self.shared.config);
                     self.start(starts);
                     step
                 }
-                Step::Rest => match slot.wait_for(self.config.keep_alive) {
+                Step::Rest => match slot.wait_for(self.shared.config.keep_alive) {
                     Some(order) => order.into(),
                     None if self.retire(&slot) => return,
                     // Somebody took it off the stack: its order is on the way.
@@ -240,7 +248,7 @@ impl Crew {
                     None => self.look(&slot),
                 },
                 Step::Leave => {
-                    let exited = self.state.lock().leave(id);
+                    let exited = self.shared.state.lock().leave(id);
                     self.gone(exited);
                     return;
                 }
@@ -249,19 +257,20 @@ impl Crew {
     }
 
     /// A new thread's first step: the lookout's seat if work waits there unwatched, else as the others.
-    fn arrive(self: &Arc<Self>, slot: &Arc<Slot>) -> Step {
+    fn arrive(&self, slot: &Arc<Slot>) -> Step {
         let (step, starts) = {
-            let mut state = self.state.lock();
+            let mut state = self.shared.state.lock();
             state.starting -= 1;
             let others = state.threads - 1 - state.starting;
             let busy = others - state.idle.len() - usize::from(state.lookout.is_some());
-            let seat_free = state.lookout.is_none() && state.threads < self.config.max_threads;
-            match state.until_stall(clock::now(), self.config.stall) {
+            let seat_free =
+                state.lookout.is_none() && state.threads < self.shared.config.max_threads;
+            match state.until_stall(clock::now(), self.shared.config.stall) {
                 Some(limit) if seat_free && busy > 0 && !state.closed => {
                     state.lookout = Some(Arc::clone(slot));
                     (Step::Watch(limit), 0)
                 }
-                _ => state.next(slot, &self.config),
+                _ => state.next(slot, &self.shared.config),
             }
         };
         self.start(starts);
@@ -269,29 +278,29 @@ impl Crew {
     }
 
     /// The lookout's look: is there a stall?
-    fn look(self: &Arc<Self>, slot: &Arc<Slot>) -> Step {
+    fn look(&self, slot: &Arc<Slot>) -> Step {
         let (step, starts) = {
-            let mut state = self.state.lock();
+            let mut state = self.shared.state.lock();
             if state.lookout.as_ref().is_none_or(|lookout| lookout.id != slot.id) {
                 drop(state);
                 return slot.wait().into();
             }
             let now = clock::now();
-            match state.until_stall(now, self.config.stall) {
+            match state.until_stall(now, self.shared.config.stall) {
                 Some(limit) if !limit.is_zero() => return Step::Watch(limit),
                 // Threads are on their way: they have not had their chance yet.
-                Some(_) if state.starting > 0 && !self.config.stall.is_zero() => {
-                    return Step::Watch(self.config.stall);
+                Some(_) if state.starting > 0 && !self.shared.config.stall.is_zero() => {
+                    return Step::Watch(self.shared.config.stall);
                 }
                 _ => {}
             }
             state.lookout = None;
-            let (step, lookout) = state.next(slot, &self.config);
+            let (step, lookout) = state.next(slot, &self.shared.config);
             // `next` has decided on a new lookout, if work still waits; together they double the crew.
             let double = (state.threads - lookout).min(state.queue.len()).saturating_sub(lookout);
             state.last_growth = now;
             let refused = state.refused.is_some_and(|at| now < at + REFUSED);
-            let more = if refused { 0 } else { state.grow(double, &self.config) };
+            let more = if refused { 0 } else { state.grow(double, &self.shared.config) };
             (step, lookout + more)
         };
         self.start(starts);
@@ -301,7 +310,7 @@ impl Crew {
     /// The keep-alive is over: leaves, unless somebody has taken the thread off the stack meanwhile.
     fn retire(&self, slot: &Arc<Slot>) -> bool {
         let exited = {
-            let mut state = self.state.lock();
+            let mut state = self.shared.state.lock();
             let Some(at) = state.idle.iter().position(|idle| idle.id == slot.id) else {
                 return false;
             };
@@ -314,14 +323,14 @@ impl Crew {
     }
 
     fn gone(&self, exited: Vec<JoinHandle<()>>) {
-        self.left.notify_all();
+        self.shared.left.notify_all();
         join(exited);
     }
 
     /// Takes no more jobs, cancels those that wait, sends idle threads away.
     pub(crate) fn close(&self) {
         let (queue, idle, lookout) = {
-            let mut state = self.state.lock();
+            let mut state = self.shared.state.lock();
             state.closed = true;
             (mem::take(&mut state.queue), mem::take(&mut state.idle), state.lookout.take())
         };
@@ -338,13 +347,13 @@ impl Crew {
         let own = usize::from(CREW.with(Cell::get) == self.address());
         let start = clock::now();
         let (remaining, exited) = {
-            let mut state = self.state.lock();
+            let mut state = self.shared.state.lock();
             while state.threads > own || state.launching > 0 {
                 let spent = clock::now().saturating_sub(start);
                 let Some(rest) = limit.checked_sub(spent).filter(|rest| !rest.is_zero()) else {
                     break;
                 };
-                self.left.wait_for(&mut state, rest);
+                self.shared.left.wait_for(&mut state, rest);
             }
             (state.threads - own, mem::take(&mut state.exited))
         };
@@ -353,7 +362,7 @@ impl Crew {
     }
 
     fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+        std::ptr::from_ref::<Shared>(&self.shared).addr()
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Pool {
 
 /// What the handles share; the threads hold the crew alone, so that the last handle is noticed.
 struct Owner {
-    crew: Arc<Crew>,
+    crew: Crew,
 }
 
 impl Drop for Owner {
@@ -119,7 +119,7 @@ impl Pool {
 
     /// Counts threads and closures.
     pub fn metrics(&self) -> Metrics {
-        let (threads, idle, queued) = self.owner.crew.state.lock().counts();
+        let (threads, idle, queued) = self.owner.crew.counts();
         Metrics { threads, idle, queued }
     }
 
