@@ -166,5 +166,6 @@ impl fmt::Debug for Clock {
 
 /// A duration in nanoseconds; what does not fit is never.
 pub(crate) fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(NEVER)
+    let seconds = time.as_secs().checked_mul(1_000_000_000);
+    seconds.and_then(|ns| ns.checked_add(time.subsec_nanos().into())).unwrap_or(NEVER)
 }
