@@ -12,6 +12,7 @@ mod imp;
 mod imp;
 
 pub mod coop;
+pub mod counter;
 pub mod current;
 pub mod park;
 pub mod task_context;

@@ -1,0 +1,197 @@
+//! Reactor: readiness and timers together, turned by whoever has nothing better to do.
+
+use crate::io::poller::{self, Patience, Poller};
+use crate::registry::{Registry, Shared as Sources};
+use crate::time::clock::Clock;
+use crate::time::timers::{House, Timers};
+use kasasagi_primitive::sync::Arc;
+use std::fmt;
+use std::io;
+use std::task::Wake;
+use std::time::Duration;
+
+/// Wakes wakers on events of the outside world and on moments in time.
+///
+/// A handle: clones are the same reactor. It starts no thread and does nothing by itself; see the
+/// [crate's page](crate) for how it is turned. Timers are kept in one shard a *seat*, so that a worker that
+/// takes its own seat shares nothing with others.
+///
+/// The last handle that is dropped closes it.
+#[derive(Clone)]
+pub struct Reactor {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    sources: Arc<Sources>,
+    house: House,
+    timers: Timers,
+    clock: Clock,
+    /// Our entry among those whom a clock set by hand tells of the new time.
+    watch: Option<u64>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(watch) = self.watch {
+            self.clock.unwatch(watch);
+        }
+        self.sources.close();
+        self.house.close();
+    }
+}
+
+impl Reactor {
+    /// A reactor on the system's clock, with timers for `seats` seats.
+    ///
+    /// # Errors
+    /// If the operating system gives no poller: mostly, too many open files.
+    pub fn new(seats: usize) -> io::Result<Reactor> {
+        Self::with_clock(seats, Clock::system())
+    }
+
+    /// A reactor on `clock`, with timers for `seats` seats (at least one).
+    ///
+    /// # Errors
+    /// If the operating system gives no poller: mostly, too many open files.
+    pub fn with_clock(seats: usize, clock: Clock) -> io::Result<Reactor> {
+        Ok(Self::build(seats, clock, poller::open()?))
+    }
+
+    /// A reactor on the portable poller; `edge`: edge-triggered, else oneshot. For tests of that poller.
+    ///
+    /// # Errors
+    /// If the operating system gives no poller.
+    #[doc(hidden)]
+    pub fn portable(seats: usize, clock: Clock, edge: bool) -> io::Result<Reactor> {
+        Ok(Self::build(seats, clock, poller::portable::open_as(edge)?))
+    }
+
+    /// A reactor as on a kernel without `epoll_pwait2`. For tests.
+    ///
+    /// # Errors
+    /// If the operating system gives no poller.
+    #[doc(hidden)]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub fn with_timerfd(seats: usize, clock: Clock) -> io::Result<Reactor> {
+        Ok(Self::build(seats, clock, poller::epoll::open_with_timer()?))
+    }
+
+    fn build(seats: usize, clock: Clock, poller: Poller) -> Reactor {
+        let sources = Arc::new(Sources::new(poller));
+        let house = House::open(seats.max(1));
+        let timers = house.timers(clock.clone());
+        let watch = clock.watch(|| {
+            std::sync::Arc::new(Watch { sources: Arc::clone(&sources), timers: timers.clone() })
+                .into()
+        });
+        Reactor { shared: Arc::new(Shared { sources, house, timers, clock, watch }) }
+    }
+
+    /// The handle for those who register sources.
+    pub fn registry(&self) -> Registry {
+        Registry { shared: Arc::clone(&self.shared.sources) }
+    }
+
+    /// The handle for those who set timers.
+    pub fn timers(&self) -> Timers {
+        self.shared.timers.clone()
+    }
+
+    /// The clock's moment, in nanoseconds since its epoch.
+    pub fn now(&self) -> u64 {
+        self.shared.clock.now_ns()
+    }
+
+    /// The earliest moment at which a timer of `seat` may be due; [`NEVER`](crate::NEVER) without timers.
+    ///
+    /// Takes no lock. Exact as a rule; too early, by a part of the time that is left, when one of very many
+    /// timers that lie far ahead together was cancelled.
+    pub fn deadline(&self, seat: usize) -> u64 {
+        self.shared.timers.shard(seat).deadline()
+    }
+
+    /// Wakes those whose timers of `seat` are due at `now`, in the order of their deadlines; returns how many.
+    ///
+    /// Any thread may do it for any seat. At most some thousands a call, so that a turn stays short: if more
+    /// are due, [`deadline`](Self::deadline) stays in the past. No lock is held while it wakes. Timers of
+    /// equal deadlines are woken in no particular order, as are those of more than 4,096 that are due within
+    /// the same 65 µs.
+    pub fn fire(&self, seat: usize, now: u64) -> usize {
+        self.shared.timers.shard(seat).fire(now)
+    }
+
+    /// Wakes those whose sources are ready, without waiting; returns the number of events.
+    ///
+    /// Fetches `max_events` at most. Returns 0 at once if another thread looks or attends.
+    pub fn look(&self, max_events: usize) -> usize {
+        self.shared.sources.look(max_events)
+    }
+
+    /// Waits for an event, an [`interrupt`](Self::interrupt) or the moment `until`, and wakes those whose
+    /// sources are ready; returns the number of events.
+    ///
+    /// One system call. May return early for no reason. Fires no timers. For one thread at a time: a second
+    /// one first waits for the first, and nothing interrupts it meanwhile. With a [manual](Clock::manual)
+    /// clock it waits until the clock is set to `until` or beyond.
+    ///
+    /// # Panics
+    /// If the operating system refuses to poll, which only happens when someone closes descriptors that are
+    /// not theirs.
+    pub fn attend(&self, until: u64, max_events: usize) -> usize {
+        self.shared.sources.attend(max_events, || self.patience(until))
+    }
+
+    fn patience(&self, until: u64) -> Patience {
+        if until == crate::NEVER {
+            return Patience::Forever;
+        }
+        let left = until.saturating_sub(self.now());
+        if left == 0 {
+            Patience::Look
+        } else if self.shared.clock.is_manual() {
+            Patience::Forever
+        } else {
+            Patience::For(Duration::from_nanos(left))
+        }
+    }
+
+    /// Makes the [`attend`](Self::attend) under way, or else the next, return.
+    ///
+    /// Any thread may call it, as often as it likes: many interrupts cost one system call. What the caller
+    /// did before is seen by the thread that returns.
+    pub fn interrupt(&self) {
+        self.shared.sources.interrupt();
+    }
+
+    /// Ends all waiting: operations of sources fail with `BrokenPipe`, sleeps complete at once.
+    ///
+    /// Who waits is woken to hear of it. Closing again does nothing.
+    pub fn close(&self) {
+        self.shared.sources.close();
+        self.shared.house.shut();
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").field("clock", &self.shared.clock).finish_non_exhaustive()
+    }
+}
+
+/// Tells the reactor that a clock was set by hand.
+struct Watch {
+    sources: Arc<Sources>,
+    timers: Timers,
+}
+
+impl Wake for Watch {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+        self.timers.hurry_due();
+        self.sources.interrupt();
+    }
+}

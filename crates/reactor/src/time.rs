@@ -1,0 +1,27 @@
+//! Waiting for a moment: [`sleep`], [`timeout`], [`interval`].
+//!
+//! Time is a `Duration`, a moment an [`Instant`](std::time::Instant) of the thread's [`Clock`]. All of them
+//! panic when they are made on a thread without [`Timers`], and say so.
+
+pub(crate) mod clock;
+mod interval;
+mod shard;
+mod sleep;
+mod timeout;
+pub(crate) mod timers;
+mod wheel;
+
+pub use crate::time::clock::Clock;
+pub use crate::time::timers::Timers;
+pub use interval::{Interval, MissedTicks, Tick, interval, interval_at};
+pub use sleep::{Sleep, sleep, sleep_until};
+pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
+
+use std::time::Instant;
+
+/// The moment by the clock of this thread's timers; by the system's clock on a thread without.
+///
+/// Counterpart: `loop.time()`.
+pub fn now() -> Instant {
+    Timers::current().map_or_else(Clock::system, |timers| timers.clock()).now()
+}

@@ -1,0 +1,235 @@
+//! The wheel against a sorted list, after each of many random operations.
+
+use super::*;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// Positions by item number.
+#[derive(Default, Debug)]
+struct Places(RefCell<Vec<Position>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Numbered<'a> {
+    number: usize,
+    places: &'a Places,
+}
+
+impl Item for Numbered<'_> {
+    fn moved(self, position: Position) {
+        let mut places = self.places.0.borrow_mut();
+        if places.len() <= self.number {
+            places.resize(self.number + 1, Position::default());
+        }
+        places[self.number] = position;
+    }
+}
+
+/// xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators" (2016).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    /// Anything from nanoseconds to centuries, each magnitude as often as another.
+    fn magnitude(&mut self, bits: u64) -> u64 {
+        let bits = self.below(bits) + 1;
+        self.next() >> (64 - bits)
+    }
+}
+
+struct Pair<'a> {
+    wheel: Wheel<Numbered<'a>>,
+    naive: BTreeSet<(u64, usize)>,
+    places: &'a Places,
+    now: u64,
+    last: usize,
+}
+
+impl<'a> Pair<'a> {
+    fn new(places: &'a Places, now: u64) -> Self {
+        Self { wheel: Wheel::new(), naive: BTreeSet::new(), places, now, last: 0 }
+    }
+
+    fn insert(&mut self, when: u64) {
+        let number = self.last;
+        self.last += 1;
+        self.wheel.insert(when, self.now, Numbered { number, places: self.places });
+        self.naive.insert((when, number));
+    }
+
+    fn remove(&mut self, nth: usize) {
+        let Some(&(when, number)) = self.naive.iter().nth(nth) else { return };
+        let position = self.places.0.borrow()[number];
+        assert_eq!(self.wheel.remove(position).number, number);
+        self.naive.remove(&(when, number));
+    }
+
+    /// Fires in batches and compares each with what is due, in order.
+    fn expire(&mut self, limit: usize) {
+        loop {
+            let mut fired = Vec::new();
+            let more = self.wheel.expire(self.now, limit, |item| fired.push(item.number));
+            assert!(fired.len() <= limit);
+            for number in fired {
+                let due = *self.naive.iter().find(|(_, other)| *other == number).expect("it waits");
+                let (first, _) = *self.naive.first().expect("it waits");
+                assert_eq!(due.0, first, "fired before an earlier one");
+                assert!(due.0 <= self.now, "fired early");
+                self.naive.remove(&due);
+            }
+            if !more {
+                break;
+            }
+        }
+        assert!(self.naive.first().is_none_or(|(when, _)| *when > self.now), "left one behind");
+    }
+
+    fn compare(&self) {
+        assert_eq!(self.wheel.len(), self.naive.len());
+        let mut all = BTreeSet::new();
+        for (at, items) in self.wheel.slots.iter().enumerate() {
+            let bit = self.wheel.occupied[at / SLOTS] >> (at % SLOTS) & 1;
+            assert_eq!(bit == 0, items.is_empty(), "slot {at}");
+            for (index, entry) in items.iter().enumerate() {
+                let position = Position { slot: at as u16, index: index as u32 };
+                assert_eq!(self.places.0.borrow()[entry.item.number], position);
+                all.insert((entry.when, entry.item.number));
+            }
+        }
+        assert_eq!(all, self.naive);
+        let earliest = self.naive.first().map_or(NEVER, |(when, _)| *when);
+        let crowded = self.wheel.slots.iter().any(|items| items.len() > EXACT);
+        if crowded {
+            assert!(self.wheel.earliest() <= earliest);
+        } else {
+            assert_eq!(self.wheel.earliest(), earliest);
+        }
+    }
+}
+
+fn many_operations(seed: u64, start: u64, bits: u64, inserts: u64) {
+    let places = Places::default();
+    let mut random = Random(seed);
+    let mut pair = Pair::new(&places, start);
+    for _ in 0..4_000 {
+        match random.below(inserts + 4) {
+            0 => {
+                let step = random.magnitude(bits);
+                // Now and then a thread comes with a time that it read before another fired.
+                let back = random.below(8) == 0;
+                pair.now = match back {
+                    true => pair.now.saturating_sub(step.min(1 << 20)),
+                    false => pair.now.saturating_add(step).min(NEVER - 1),
+                };
+                pair.expire(1 + random.below(40) as usize);
+            }
+            // To the very moment, and to just before it.
+            1 => {
+                if let Some((when, _)) = pair.naive.first() {
+                    pair.now = pair.now.max(when - random.below(2).min(*when));
+                    pair.expire(BATCH_LIKE);
+                }
+            }
+            2 | 3 => {
+                let count = pair.naive.len().max(1) as u64;
+                let nth = if random.below(3) == 0 { 0 } else { random.below(count) };
+                pair.remove(nth as usize);
+            }
+            _ => {
+                // Now and then in the past.
+                let from = if random.below(16) == 0 { pair.now / 2 } else { pair.now };
+                pair.insert(from.saturating_add(random.magnitude(bits)).min(NEVER - 1));
+            }
+        }
+        pair.compare();
+    }
+    pair.now = NEVER - 1;
+    pair.expire(BATCH_LIKE);
+    assert_eq!(pair.wheel.len(), 0);
+    assert_eq!(pair.wheel.earliest(), NEVER);
+}
+
+const BATCH_LIKE: usize = 32;
+
+#[test]
+fn a_wheel_agrees_with_a_sorted_list_from_nanoseconds_to_centuries() {
+    for seed in 1..=6 {
+        many_operations(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed), 0, 64, 4);
+    }
+}
+
+#[test]
+fn a_wheel_agrees_with_a_sorted_list_within_a_second() {
+    for seed in 1..=6 {
+        many_operations(0xD1B5_4A32_D192_ED03_u64.wrapping_mul(seed), 1_000_000_007 << 20, 30, 5);
+    }
+}
+
+#[test]
+fn a_wheel_agrees_with_a_sorted_list_when_slots_are_crowded() {
+    for seed in 1..=4 {
+        many_operations(0xA24B_AED4_963E_E407_u64.wrapping_mul(seed), 77, 19, 24);
+    }
+}
+
+#[test]
+fn the_earliest_is_exact_at_every_level() {
+    let places = Places::default();
+    for level in 0..LEVELS as u32 {
+        let mut pair = Pair::new(&places, 12_345);
+        let base = 1_u64 << (TICK_BITS + DIGIT_BITS * level);
+        pair.insert(base + 7);
+        pair.insert(base + 8);
+        assert_eq!(pair.wheel.earliest(), base + 7);
+        pair.remove(0);
+        assert_eq!(pair.wheel.earliest(), base + 8);
+        pair.now = base + 7;
+        pair.expire(8);
+        assert_eq!(pair.wheel.len(), 1);
+        pair.now = base + 8;
+        pair.expire(8);
+        assert_eq!(pair.wheel.len(), 0);
+    }
+}
+
+#[test]
+fn a_lower_bound_leads_to_the_exact_moment_in_few_turns() {
+    let places = Places::default();
+    let mut pair = Pair::new(&places, 0);
+    // A thousand within one coarse slot; then the first goes.
+    let second = 1_000_000_000;
+    (0..1000).for_each(|n| pair.insert(30 * second + n * 1000));
+    pair.remove(0);
+    let mut turns = 0;
+    while pair.wheel.earliest() != 30 * second + 1000 {
+        pair.now = pair.wheel.earliest();
+        pair.expire(32);
+        turns += 1;
+        assert!(turns <= LEVELS, "a turn without progress");
+    }
+    assert_eq!(pair.wheel.len(), 999);
+    pair.compare();
+}
+
+#[test]
+fn an_emptied_wheel_gives_memory_back() {
+    let places = Places::default();
+    let mut pair = Pair::new(&places, 0);
+    (0..50_000).for_each(|n| {
+        pair.wheel.insert(5_000_000_000 + n, 0, Numbered { number: n as usize, places: &places })
+    });
+    pair.now = 6_000_000_000;
+    while pair.wheel.expire(pair.now, 1024, |_| {}) {}
+    assert_eq!(pair.wheel.len(), 0);
+    let kept: usize = pair.wheel.slots.iter().map(Vec::capacity).sum();
+    assert!(kept <= 4 * KEPT, "{kept} items' memory is kept");
+}

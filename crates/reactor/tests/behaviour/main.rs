@@ -1,0 +1,13 @@
+//! The promises of the reactor, kept on every poller it can have; it is turned by hand.
+
+mod auto_traits;
+mod closing;
+mod hand;
+mod interrupts;
+mod intervals;
+mod many;
+mod precision;
+mod readiness;
+mod sleeping;
+mod streams;
+mod timeouts;
