@@ -32,22 +32,29 @@ pub(crate) struct Household {
 }
 
 impl Caretaker {
-    pub(crate) fn employ(&self, household: Household) {
-        self.state.lock().household = Some(household);
+    /// From now on there is a thread for calls, and for the one that came before.
+    pub(crate) fn employ(this: &Arc<Self>, household: Household) {
+        let mut state = this.state.lock();
+        state.household = Some(household);
+        let called = std::mem::take(&mut state.called);
+        drop(state);
+        if called {
+            Self::call(this);
+        }
     }
 
     /// Called by the scheduler when there is work and nobody in any seat.
     pub(crate) fn call(this: &Arc<Self>) {
         let mut state = this.state.lock();
-        if state.called {
+        if std::mem::replace(&mut state.called, true) {
             return;
         }
-        state.called = true;
         if state.started {
             drop(state);
             this.called.notify_one();
             return;
         }
+        // Nobody is employed while worker threads are about to take their seats.
         let Some(household) = state.household.clone() else { return };
         state.started = true;
         drop(state);
@@ -55,8 +62,10 @@ impl Caretaker {
         let name = household.hooks.name(0);
         let run = move || household.hooks.clone().around(|| me.serve(household));
         if let Err(error) = std::thread::Builder::new().name(name).spawn(run) {
-            this.state.lock().started = false;
-            this.state.lock().called = false;
+            let mut state = this.state.lock();
+            state.started = false;
+            state.called = false;
+            drop(state);
             eprintln!(
                 "kasasagi: no thread could be started for the tasks of a runtime that nobody runs ({error}); \
                  they wait until `Runtime::run` is called"

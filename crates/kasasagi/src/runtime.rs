@@ -132,7 +132,6 @@ impl Runtime {
         };
         let household =
             Household { handle: handle.clone(), closer: Arc::clone(&closer), hooks: hooks.clone() };
-        caretaker.employ(household);
         let mut runtime = Self {
             handle,
             grace: builder.shutdown_grace,
@@ -142,6 +141,10 @@ impl Runtime {
             closer: Some(closer),
         };
         runtime.start(workers, &hooks, builder.make_do)?;
+        if runtime.threads.is_empty() {
+            // One worker, or no thread to be had: nobody sits anywhere between two runs.
+            Caretaker::employ(&runtime.caretaker, household);
+        }
         Ok(runtime)
     }
 
