@@ -36,7 +36,8 @@ impl Connector {
         match uri.scheme_str() {
             Some("http") => {}
             Some(scheme) => {
-                let text = format!("{scheme} is not supported: only http is; this client has no TLS");
+                let text =
+                    format!("{scheme} is not supported: only http is; this client has no TLS");
                 return Err(io::Error::new(io::ErrorKind::Unsupported, text));
             }
             None => {
@@ -45,7 +46,10 @@ impl Connector {
             }
         }
         let Some(host) = uri.host() else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{uri}` has no host")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("`{uri}` has no host"),
+            ));
         };
         Ok(self.options.connect((host, uri.port_u16().unwrap_or(80))))
     }
@@ -61,30 +65,22 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Connecting {
-        Connecting(match self.connect(&uri) {
-            Ok(connect) => State::Connecting(connect),
-            Err(error) => State::Refused(Some(error)),
-        })
+        Connecting(self.connect(&uri).map_err(Some))
     }
 }
 
 /// A connection under way; made by [`Connector`].
 #[must_use = "a connection is not made unless awaited"]
-pub struct Connecting(State);
-
-enum State {
-    Connecting(Connect),
-    Refused(Option<io::Error>),
-}
+pub struct Connecting(Result<Connect, Option<io::Error>>);
 
 impl Future for Connecting {
     type Output = io::Result<Io<TcpStream>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            State::Connecting(connect) => Poll::Ready(Ok(Io::new(ready!(Pin::new(connect).poll(cx))?))),
-            State::Refused(error) => {
-                Poll::Ready(Err(error.take().expect("a future is not polled after it is done")))
+            Ok(connect) => Poll::Ready(Ok(Io::new(ready!(Pin::new(connect).poll(cx))?))),
+            Err(refused) => {
+                Poll::Ready(Err(refused.take().expect("a future is not polled after it is done")))
             }
         }
     }
