@@ -5,6 +5,10 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Time since some moment in the life of the process.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "ages of jobs and limits of waits, in real time: pool threads know no driver"
+)]
 pub(crate) fn now() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     if MODEL {

@@ -22,15 +22,15 @@
 #![allow(unsafe_code, reason = "nodes live in pinned futures and point at each other")]
 
 use crate::cell::UnsafeCell;
+use crate::counter::Counter;
 use std::fmt;
 use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
-/// Where a list's number comes from. std's, and not the floor's: it orders nothing, and a model needs no branch here.
-static NEXT: AtomicU64 = AtomicU64::new(1);
+/// Where a list's number comes from.
+static NEXT: Counter = Counter::new(1);
 
 type Link<T> = Option<NonNull<UnsafeCell<Node<T>>>>;
 
@@ -80,13 +80,13 @@ pub enum Turn<T> {
 /// What a waiter was when it was removed.
 #[derive(Debug)]
 #[must_use = "what was served has to go to the next in line, and the waker is dropped after the lock"]
-pub enum Place {
+pub enum Place<T> {
     /// In no list.
     Out,
     /// In line; with its waker, to be dropped outside the lock.
     Queued(Option<Waker>),
     /// Served, and it did not know yet.
-    Served,
+    Served(T),
 }
 
 // SAFETY: the list owns access to its nodes, which are values and wakers; its pointers are followed only by
@@ -169,7 +169,7 @@ impl<T> WaitList<T> {
         let (home, node) = waiter.parts();
         assert!(*home == 0, "a waiter stands in one line, once");
         if self.id == 0 {
-            self.id = NEXT.fetch_add(1, Ordering::Relaxed);
+            self.id = NEXT.take(1);
         }
         let tail = self.tail;
         // SAFETY: the waiter is out, so its node is the caller's.
@@ -253,7 +253,10 @@ impl<T> WaitList<T> {
     /// # Panics
     /// When the waiter is in another list.
     #[track_caller]
-    pub fn remove(&mut self, waiter: Pin<&mut Waiter<T>>) -> Place {
+    pub fn remove(&mut self, waiter: Pin<&mut Waiter<T>>) -> Place<T>
+    where
+        T: Copy,
+    {
         let (home, node) = waiter.parts();
         if *home == 0 {
             return Place::Out;
@@ -261,9 +264,10 @@ impl<T> WaitList<T> {
         assert!(*home == self.id, "a waiter is removed under the lock of its own list");
         *home = 0;
         // SAFETY: the waiter is in this list, whose lock the caller holds.
-        let (served, waker) = unsafe { with(node, |node| (node.served, node.waker.take())) };
-        if served {
-            return Place::Served;
+        let (served, waker) =
+            unsafe { with(node, |node| (node.served.then_some(node.value), node.waker.take())) };
+        if let Some(value) = served {
+            return Place::Served(value);
         }
         self.unlink(node);
         Place::Queued(waker)

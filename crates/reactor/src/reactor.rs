@@ -113,7 +113,7 @@ impl Reactor {
 
     /// Wakes those whose timers of `seat` are due at `now`, in the order of their deadlines; returns how many.
     ///
-    /// Any thread may do it for any seat. At most some thousands a call, so that a turn stays short: if more
+    /// Any thread may do it for any seat. At most some thousands a call, so that a turn stays short, and none at times: if more
     /// are due, [`deadline`](Self::deadline) stays in the past. No lock is held while it wakes. Timers of
     /// equal deadlines are woken in no particular order, as are those of more than 4,096 that are due within
     /// the same 65 µs.

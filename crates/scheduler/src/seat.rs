@@ -240,6 +240,8 @@ pub(crate) struct Local {
     pub(crate) watching: Cell<bool>,
     /// What the watch saw of the others' ticks at its last look.
     pub(crate) seen_ticks: RefCell<Vec<u64>>,
+    /// When that was.
+    pub(crate) last_look: Cell<u64>,
     /// Since when everybody sleeps, as far as the watch knows.
     pub(crate) quiet_since: Cell<u64>,
     random: Cell<u64>,
@@ -272,6 +274,7 @@ impl Local {
             closing: Cell::new(shared.idle.is_closed()),
             watching: Cell::new(false),
             seen_ticks: RefCell::new(vec![0; shared.seats.len()]),
+            last_look: Cell::new(0),
             quiet_since: Cell::new(0),
             random: Cell::new(seed | 1),
         })

@@ -34,17 +34,18 @@ impl Local {
         if !self.watching.get() && self.running_others() != 0 && shared.idle.try_watch() {
             self.watching.set(true);
             self.quiet_since.set(now);
-            self.remember_ticks();
+            self.remember_ticks(now);
         }
         if self.watching.get() {
-            return now.saturating_add(shared.config.sentinel_period);
+            return self.last_look.get().saturating_add(shared.config.sentinel_period);
         }
         // Without the watch: it may have been dropped by a worker that could not pass it on in this time.
         let passed = shared.last_watch.load(Ordering::Relaxed).saturating_add(QUIET);
         if passed > now { passed } else { NEVER }
     }
 
-    fn remember_ticks(&self) {
+    fn remember_ticks(&self, now: u64) {
+        self.last_look.set(now);
         let mut seen = self.seen_ticks.borrow_mut();
         for (seen, seat) in seen.iter_mut().zip(&self.shared.seats) {
             *seen = seat.tick.load(Ordering::Relaxed);
@@ -54,6 +55,10 @@ impl Local {
     /// Awake: looks after the others, if this seat has the watch.
     pub(crate) fn watch(&self, now: u64) {
         if !self.watching.get() {
+            return;
+        }
+        // Woken early: a tick that stood still for less than the period proves nothing.
+        if now.saturating_sub(self.last_look.get()) < self.shared.config.sentinel_period {
             return;
         }
         let mut running = self.running_others();
@@ -72,7 +77,7 @@ impl Local {
                 self.rescue(seat, now);
             }
         }
-        self.remember_ticks();
+        self.remember_ticks(now);
     }
 
     /// Serves what `seat` neglects.

@@ -1,7 +1,7 @@
 //! Remembers where the last panic of this thread happened, since a caught payload does not say.
 //!
 //! A panic hook is the only place that sees the location. Ours calls the one that was there before; a hook
-//! that the program sets later replaces it, and then places are unknown, which [`take`] says honestly.
+//! that the program sets later replaces it, and then places are unknown, and `JoinError` says none.
 
 use std::cell::RefCell;
 use std::panic;

@@ -111,7 +111,7 @@ impl Heap {
     pub fn alloc(&self, layout: Layout) -> NonNull<BlockHead> {
         match Class::of(layout) {
             Some(class) => self.owner().alloc(class),
-            None => self.shared.alloc_alone(layout),
+            None => Shared::alloc_alone(&self.shared, layout),
         }
     }
 

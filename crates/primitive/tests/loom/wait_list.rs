@@ -50,7 +50,7 @@ impl Tokens {
             return;
         }
         let place = self.lock.lock().1.remove(waiter);
-        if matches!(place, Place::Served) {
+        if matches!(place, Place::Served(())) {
             self.give();
         }
     }

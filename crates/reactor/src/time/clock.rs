@@ -2,6 +2,7 @@
 //!
 //! Inside the reactor a moment is a number of nanoseconds since the clock's epoch: for the system's clock the
 //! moment it was first asked for in this process, for a clock set by hand the moment it was made.
+#![expect(clippy::disallowed_methods, reason = "this is where the system's clock is read")]
 
 use crate::NEVER;
 use kasasagi_primitive::sync::atomic::{AtomicU64, Ordering};
@@ -166,5 +167,6 @@ impl fmt::Debug for Clock {
 
 /// A duration in nanoseconds; what does not fit is never.
 pub(crate) fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(NEVER)
+    let seconds = time.as_secs().checked_mul(1_000_000_000);
+    seconds.and_then(|ns| ns.checked_add(time.subsec_nanos().into())).unwrap_or(NEVER)
 }

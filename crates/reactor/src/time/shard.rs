@@ -41,8 +41,9 @@ pub(crate) enum State {
     Dead,
 }
 
-/// Timers fired by one call at most: some 0.5 ms of wakes, after which tasks should run. A guess.
-const FIRES: usize = 8192;
+/// Times that one call takes the lock at most, to fire 32 timers or to move some hundreds: after a
+/// millisecond or so of it tasks should run. A guess.
+const ROUNDS: usize = 128;
 
 /// The timers of one seat. Shards live for ever and serve one reactor after another.
 pub(crate) struct Shard {
@@ -128,7 +129,7 @@ impl Shard {
         }
         let mut batch = WakeBatch::new();
         let mut fired = 0;
-        loop {
+        for _ in 0..ROUNDS {
             let more = {
                 let mut timers = self.timers.lock();
                 let more = timers.wheel.expire(now, BATCH, |node| {
@@ -142,10 +143,11 @@ impl Shard {
                 more
             };
             batch.wake_all();
-            if !more || fired >= FIRES {
-                return fired;
+            if !more {
+                break;
             }
         }
+        fired
     }
 
     /// Ends all timers: their nodes are dead, and who waits for them is woken.

@@ -139,7 +139,9 @@ impl<T: Item> Wheel<T> {
         }
         self.emptied(at);
         self.len -= 1;
-        if entry.when == self.earliest {
+        if self.len == 0 {
+            self.earliest = NEVER;
+        } else if entry.when == self.earliest {
             self.earliest = self.find_earliest(EXACT);
         }
         entry.item

@@ -212,7 +212,8 @@ impl PageRef {
         }
     }
 
-    /// Touches what others touch, so that a model sees whether they are done.
+    /// Touches what others touch, so that a model sees whether they are done: an access of theirs to `next` that is
+    /// not ordered before this one fails, and a scan that is still reading finds an impossible state.
     ///
     /// # Safety
     ///
@@ -222,7 +223,9 @@ impl PageRef {
         let built = unsafe { self.owned(|owned| owned.built) };
         for index in 0..built {
             // SAFETY: blocks below `built` have a head.
-            unsafe { block_head(self.block(index)) }.next.with_mut(|_| ());
+            let head = unsafe { block_head(self.block(index)) };
+            head.next.with_mut(|_| ());
+            head.state.store(u64::MAX, Ordering::Relaxed);
         }
     }
 }

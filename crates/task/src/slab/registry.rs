@@ -101,9 +101,9 @@ impl Shared {
     }
 
     /// A block of its own allocation, which holds the shared part. For anyone who holds it too.
-    pub(super) fn alloc_alone(self: &Arc<Self>, layout: Layout) -> NonNull<BlockHead> {
-        let (page, block) = PageRef::map_alone(layout, Arc::into_raw(Arc::clone(self)));
-        self.alone.lock().link(page);
+    pub(super) fn alloc_alone(shared: &Arc<Self>, layout: Layout) -> NonNull<BlockHead> {
+        let (page, block) = PageRef::map_alone(layout, Arc::into_raw(Arc::clone(shared)));
+        shared.alone.lock().link(page);
         block
     }
 
@@ -235,7 +235,9 @@ pub(super) unsafe fn give(block: NonNull<BlockHead>, page: PageRef) {
     // SAFETY: until this block is counted as home, it holds the shared part; and so `remote` is not used after the
     // exchange that succeeds.
     let remote = unsafe { &(*heap).remote };
-    let mut word = remote.load(Ordering::Relaxed);
+    // A guess, not a load: a load would fetch the line once to read it and again to write it. (And loom, which
+    // remembers one access a word, would take the load for the only one that a waiting owner's look races with.)
+    let mut word = ptr::null_mut();
     loop {
         let orphans_left = orphan_count(word).map(|count| count - 1);
         let next = match orphans_left {
