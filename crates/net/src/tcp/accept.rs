@@ -9,6 +9,8 @@ use crate::tcp::listener::TcpListener;
 use crate::tcp::stream::TcpStream;
 use futures_core::Stream;
 use kasasagi_primitive::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use kasasagi_primitive::task_context;
+use kasasagi_primitive::wait_site::WaitKind;
 use kasasagi_reactor::Direction;
 use kasasagi_reactor::time::{Sleep, sleep};
 use std::fmt;
@@ -76,7 +78,11 @@ impl<'a> Accept<'a> {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         loop {
             if let Some(pause) = &mut self.pause {
-                ready!(pause.as_mut().poll(cx));
+                if pause.as_mut().poll(cx).is_pending() {
+                    let resource = std::ptr::from_ref(self.listener).addr();
+                    task_context::waiting(WaitKind::Sleep, resource, self.place);
+                    return Poll::Pending;
+                }
                 self.pause = None;
             }
             let io = &self.listener.io;
