@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Time since some moment in the life of the process.
+#[expect(clippy::disallowed_methods, reason = "this is the pool's clock: ages and limits only")]
 pub(crate) fn now() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     if MODEL {

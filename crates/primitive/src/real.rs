@@ -3,6 +3,12 @@
 /// Whether the house runs inside a model: sizes shrink and time does not pass.
 pub const MODEL: bool = false;
 
+/// A number that no other call in this process gives. It orders nothing, and so a model need not see it.
+pub(crate) fn number() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
 /// Shared ownership, locks and atomics.
 pub mod sync {
     pub use parking_lot::{Condvar, Mutex, MutexGuard};

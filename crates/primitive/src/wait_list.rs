@@ -22,15 +22,12 @@
 #![allow(unsafe_code, reason = "nodes live in pinned futures and point at each other")]
 
 use crate::cell::UnsafeCell;
+use crate::imp::number;
 use std::fmt;
 use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
-
-/// Where a list's number comes from. std's, and not the floor's: it orders nothing, and a model needs no branch here.
-static NEXT: AtomicU64 = AtomicU64::new(1);
 
 type Link<T> = Option<NonNull<UnsafeCell<Node<T>>>>;
 
@@ -169,7 +166,7 @@ impl<T> WaitList<T> {
         let (home, node) = waiter.parts();
         assert!(*home == 0, "a waiter stands in one line, once");
         if self.id == 0 {
-            self.id = NEXT.fetch_add(1, Ordering::Relaxed);
+            self.id = number();
         }
         let tail = self.tail;
         // SAFETY: the waiter is out, so its node is the caller's.
