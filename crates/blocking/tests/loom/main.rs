@@ -163,11 +163,10 @@ fn pool_cancel_in_the_queue_meets_its_turn() {
     });
 }
 
-/// Race: two jobs, a thread that works and a lookout that sees a stall at once; both jobs run once, and both threads
-/// leave.
+/// Race: a thread that works, and a lookout that sees a stall, or that there is none any more; both jobs run once, and
+/// all threads leave.
 ///
-/// Mutation `blocking-lookout-lost`: a lookout that finds the queue empty gives up its seat and does not go to the idle
-/// stack: close never tells it to leave.
+/// Mutation `blocking-close-forgets-lookout`: close tells the idle ones to leave and not the lookout.
 #[test]
 fn pool_lookout_meets_a_worker() {
     explore("pool_lookout_meets_a_worker", || {
@@ -176,8 +175,16 @@ fn pool_lookout_meets_a_worker() {
         config.stall = Duration::ZERO;
         let pool = Pool::new(config);
         let runs = Arc::new(AtomicUsize::new(0));
-        let first = pool.unblock(job(&runs));
+        let gate = Arc::new(Gate::default());
+        let first = {
+            let (gate, job) = (Arc::clone(&gate), job(&runs));
+            pool.unblock(move || {
+                gate.pass();
+                job();
+            })
+        };
         let second = pool.unblock(job(&runs));
+        gate.open();
         assert!(block_on(first).is_ok());
         assert!(block_on(second).is_ok());
         assert_eq!(runs.load(Ordering::Relaxed), 2);
