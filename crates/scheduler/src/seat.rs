@@ -227,6 +227,8 @@ pub(crate) struct Local {
     pub(crate) in_driver: Cell<bool>,
     pub(crate) tick: Cell<u64>,
     pub(crate) lifo_left: Cell<u32>,
+    /// The next turn of the queues is the pinned tasks'.
+    pub(crate) pinned_turn: Cell<bool>,
     pub(crate) until_check: Cell<u32>,
     pub(crate) check_interval: Cell<u32>,
     pub(crate) last_check: Cell<u64>,
@@ -265,6 +267,7 @@ impl Local {
             in_driver: Cell::new(false),
             tick: Cell::new(0),
             lifo_left: Cell::new(shared.config.lifo_limit),
+            pinned_turn: Cell::new(true),
             until_check: Cell::new(1),
             check_interval: Cell::new(8),
             last_check: Cell::new(0),
