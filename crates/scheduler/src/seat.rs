@@ -246,6 +246,9 @@ pub(crate) struct Local {
     pub(crate) last_look: Cell<u64>,
     /// Since when everybody sleeps, as far as the watch knows.
     pub(crate) quiet_since: Cell<u64>,
+    /// When this seat trimmed the heaps, and how often it has to do so before it sleeps for good.
+    pub(crate) last_trim: Cell<u64>,
+    pub(crate) trims_left: Cell<u32>,
     random: Cell<u64>,
 }
 
@@ -278,6 +281,8 @@ impl Local {
             watching: Cell::new(false),
             seen_ticks: RefCell::new(vec![0; shared.seats.len()]),
             last_look: Cell::new(0),
+            last_trim: Cell::new(0),
+            trims_left: Cell::new(0),
             quiet_since: Cell::new(0),
             random: Cell::new(seed | 1),
         })

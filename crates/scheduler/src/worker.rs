@@ -20,6 +20,12 @@ const CHECK_MAX: u32 = 512;
 /// Tasks a busy worker takes out of the injector at a check.
 const CHECK_INJECTED: usize = 8;
 
+/// The time between two trims of a seat's heap: what was not used in between goes back to the system.
+const TRIM_PERIOD: u64 = 50_000_000;
+
+/// Trims in a row by a seat that has nothing to do: the first marks what is empty, the second gives it back.
+pub(crate) const TRIMS: u32 = 2;
+
 /// How long a seat sleeps at most while the scheduler drains, before it looks again for tasks to cancel.
 const DRAIN_PERIOD: u64 = 5_000_000;
 
@@ -112,6 +118,7 @@ impl Local {
     #[cold]
     fn leave_idle(&self) {
         self.was_idle.set(false);
+        self.trims_left.set(TRIMS);
         self.woken.set(false);
         if self.searching.replace(false) && self.shared.idle.stop_searching() {
             // Pushes woke nobody while this seat searched: what they left is seen now, after the fence.
@@ -205,6 +212,7 @@ impl Local {
             return;
         }
         let now = shared.driver.now();
+        self.trim_heaps(now);
         let until = self.sleep_until(now);
         self.seat().counters.parks.add(1);
         if shared.idle.try_attend(self.index) {
@@ -242,7 +250,26 @@ impl Local {
         if self.closing.get() {
             until = until.min(now.saturating_add(DRAIN_PERIOD));
         }
+        if self.trims_left.get() > 0 {
+            until = until.min(self.last_trim.get().saturating_add(TRIM_PERIOD));
+        }
         until
+    }
+
+    /// Gives memory that a burst left behind back to the system, a while after the burst.
+    fn trim_heaps(&self, now: u64) {
+        let left = self.trims_left.get();
+        if left == 0 || now.saturating_sub(self.last_trim.get()) < TRIM_PERIOD {
+            return;
+        }
+        self.last_trim.set(now);
+        self.trims_left.set(left - 1);
+        self.core.heap.trim();
+        for outside in &self.shared.outsides {
+            if let Some(outside) = outside.try_lock() {
+                outside.heap.trim();
+            }
+        }
     }
 
     /// Asks every task to end: those that were spawned before the close, and those that raced with it.
