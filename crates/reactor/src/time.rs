@@ -1,6 +1,6 @@
 //! Waiting for a moment: [`sleep`], [`timeout`], [`interval`].
 //!
-//! Time is a `Duration`, a moment an [`Instant`](std::time::Instant) of the thread's [`Clock`]. All of them
+//! Time is a `Duration`, a moment an [`Instant`] of the thread's [`Clock`]. All of them
 //! panic when they are made on a thread without [`Timers`], and say so.
 
 pub(crate) mod clock;
