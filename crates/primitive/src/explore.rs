@@ -7,6 +7,7 @@ use std::time::Instant;
 ///
 /// The preemption bound is 2, or `LOOM_MAX_PREEMPTIONS`. No time limit is set: loom ends a model that runs
 /// out of time silently and calls it passed.
+#[expect(clippy::disallowed_methods, reason = "how long the exploration took")]
 pub fn explore(name: &str, model: impl Fn() + Sync + Send + 'static) {
     let bound =
         std::env::var("LOOM_MAX_PREEMPTIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);

@@ -12,9 +12,11 @@ mod imp;
 mod imp;
 
 pub mod coop;
+pub mod counter;
 pub mod current;
 pub mod park;
 pub mod task_context;
+pub mod wait_list;
 pub mod wait_site;
 pub mod wake_batch;
 

@@ -125,9 +125,48 @@ pub mod cell {
 
 /// Threads.
 pub mod thread {
-    pub use loom::thread::{
-        Builder, JoinHandle, Thread, ThreadId, current, park, spawn, yield_now,
-    };
+    pub use loom::thread::{Builder, JoinHandle, ThreadId, spawn, yield_now};
+
+    use super::sync::{Arc, Condvar, Mutex};
+
+    // loom's own unpark also wakes a thread that is blocked at a lock or a join, which then panics as it finds the
+    // lock taken. A late token is nothing unusual, so each thread gets a place of its own to park at.
+    #[derive(Debug, Default)]
+    struct Place {
+        token: Mutex<bool>,
+        left: Condvar,
+    }
+
+    loom::thread_local! {
+        static PLACE: Thread = Thread(Arc::new(Place::default()))
+    }
+
+    /// A thread, to be unparked.
+    #[derive(Debug, Clone)]
+    pub struct Thread(Arc<Place>);
+
+    impl Thread {
+        /// Leaves a token; a thread that parks goes on.
+        pub fn unpark(&self) {
+            *self.0.token.lock() = true;
+            self.0.left.notify_one();
+        }
+    }
+
+    /// The calling thread.
+    pub fn current() -> Thread {
+        PLACE.with(Clone::clone)
+    }
+
+    /// Waits for a token, and takes it.
+    pub fn park() {
+        let thread = current();
+        let mut token = thread.0.token.lock();
+        while !*token {
+            thread.0.left.wait(&mut token);
+        }
+        *token = false;
+    }
 
     /// As `park`: time does not pass in a model.
     pub fn park_timeout(_: std::time::Duration) {

@@ -8,6 +8,7 @@
     reason = "a place is stored as the pointer of a `&'static Location` and read back"
 )]
 
+use crate::MODEL;
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use std::panic::Location;
 
@@ -92,6 +93,10 @@ pub struct Wait {
     pub since: u64,
 }
 
+/// How often a reader tries to catch a whole site: a write takes some 5 ns, so even one retry is rare. In a model,
+/// where each look multiplies the interleavings, two show all there is to see.
+const LOOKS: u32 = if MODEL { 2 } else { 8 };
+
 /// The words of one task.
 #[derive(Debug)]
 #[repr(C)]
@@ -149,7 +154,7 @@ impl WaitSite {
 
     /// A copy, unless the task rewrote its words several times meanwhile: then it does not wait long.
     pub fn get(&self) -> Option<Wait> {
-        for _ in 0..8 {
+        for _ in 0..LOOKS {
             let before = self.seq.load(Ordering::Acquire);
             let kind = WaitKind::from_u32(self.kind.load(Ordering::Relaxed));
             let resource = self.resource.load(Ordering::Relaxed);

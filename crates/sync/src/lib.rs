@@ -1,1 +1,48 @@
-//! Placeholder.
+//! What lets tasks meet: fair, loses nothing, needs no runtime.
+//!
+//! ```
+//! use kasasagi_sync::{Closed, Semaphore};
+//! # use std::task::{Context, Poll, Wake, Waker};
+//! # struct Unpark(std::thread::Thread);
+//! # impl Wake for Unpark { fn wake(self: std::sync::Arc<Self>) { self.0.unpark() } }
+//! # fn block_on<F: Future>(future: F) -> F::Output {
+//! #     let waker = Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+//! #     let mut future = std::pin::pin!(future);
+//! #     loop {
+//! #         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+//! #             Poll::Ready(output) => return output,
+//! #             Poll::Pending => std::thread::park(),
+//! #         }
+//! #     }
+//! # }
+//! async fn fetch(limit: &Semaphore, page: u32) -> Result<u32, Closed> {
+//!     // Three at a time; the others wait here, in the order in which they came.
+//!     let _permit = limit.acquire().await?;
+//!     Ok(page * 2)
+//! }
+//!
+//! let limit = Semaphore::new(3);
+//! assert_eq!(block_on(fetch(&limit, 21)), Ok(42));
+//! ```
+//!
+//! # Which to choose
+//! | to | use |
+//! |---|---|
+//! | let at most so many do something at a time | [`Semaphore`] |
+//! | guard data for a moment, without waiting while it is held | `std::sync::Mutex`: it is faster, and holds no task up |
+//!
+//! # What all of them promise
+//! - **Fair**: first come, first served. What is released goes to the one who has waited longest, and a newcomer does
+//!   not overtake; so every hand-over to a waiter costs a switch of tasks.
+//! - **Nothing is lost**: a future may be dropped at any time. If it was already given what it waited for, the next in
+//!   line gets it.
+//! - **Any executor**: they know only [`Waker`](std::task::Waker). Inside tasks of kasasagi they take part in its
+//!   budget, and say what the task waits for, and where.
+//! - No wake happens under a lock, and uncontended operations take none.
+#![forbid(unsafe_code)]
+
+mod closed;
+mod semaphore;
+
+pub use closed::Closed;
+pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError};

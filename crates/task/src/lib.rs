@@ -1,1 +1,36 @@
-//! Placeholder.
+//! What flows through kasasagi: the task.
+//!
+//! ```text
+//!            spawn                    run: poll
+//!   future ─────────► due ─────────────────────────► pending ──┐
+//!                      ▲  (Runnable)      │  │                  │ wake: WAKES 0 → 1
+//!                      │                  │  └─ woken meanwhile │
+//!                      └──────────────────┼──────────◄──────────┘
+//!                                         ▼ ready, panicked or cancelled
+//!                                      complete ──► output read by Task<T>, or dropped
+//! ```
+//!
+//! A [`Runnable`] is the right, and duty, to poll a task once; it exists while the task is due. A [`Task`]
+//! waits for the output and cancels; a [`TaskRef`] inspects and cancels. A waker is one counted reference.
+//! Tasks live in blocks of a [`slab::Heap`], which is also the list of all tasks. Nothing here knows how
+//! tasks are queued: that is whoever implements [`Schedule`].
+
+pub mod slab;
+
+mod cell;
+mod error;
+mod handle;
+mod meta;
+pub mod panic_site;
+mod registry;
+mod spawn;
+mod state;
+mod waker;
+mod yield_now;
+
+pub use cell::{Birth, Home, Ran, Runnable, Schedule};
+pub use error::JoinError;
+pub use handle::{Join, Task, TaskRef, try_current};
+pub use meta::{Attributes, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};
+pub use registry::all;
+pub use yield_now::{YieldNow, yield_now};

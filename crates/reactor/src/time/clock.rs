@@ -2,6 +2,7 @@
 //!
 //! Inside the reactor a moment is a number of nanoseconds since the clock's epoch: for the system's clock the
 //! moment it was first asked for in this process, for a clock set by hand the moment it was made.
+#![expect(clippy::disallowed_methods, reason = "this is where the system's clock is read")]
 
 use crate::NEVER;
 use kasasagi_primitive::sync::atomic::{AtomicU64, Ordering};

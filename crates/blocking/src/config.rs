@@ -1,0 +1,62 @@
+//! What a pool can be told: how many threads, for how long, under which name.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a [`Pool`](crate::Pool) is made from.
+///
+/// # Examples
+/// ```
+/// use kasasagi_blocking::{Config, Pool};
+/// let mut config = Config::default();
+/// config.max_threads = 4;
+/// let pool = Pool::new(config);
+/// assert_eq!(pool.metrics().threads, 0);
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Most threads at a time, at least 1. Default 512: closures mostly wait, so it has nothing to do with the number
+    /// of cores; it is where memory for stacks (2 MiB of address space each) begins to matter. tokio's figure.
+    pub max_threads: usize,
+    /// How long an idle thread stays. Default 10 s: longer than the pauses of a program in use, so that it does not
+    /// start threads over and over (20 to 50 µs each); tokio's figure.
+    pub keep_alive: Duration,
+    /// How long the oldest closure may wait before more threads are started. Default 100 µs: some twice of what it
+    /// takes to start a thread, so that waiting has already cost more than a thread does. Derived, not measured.
+    pub stall: Duration,
+    /// The threads' name, for debuggers; Linux shows its first 15 bytes. Default `kasasagi-pool`.
+    pub thread_name: String,
+    /// Each thread's stack in bytes. Default `None`: the platform's, 2 MiB with std.
+    pub stack_size: Option<usize>,
+    /// For tests of a system that refuses threads: called before each is started.
+    #[doc(hidden)]
+    pub before_thread: Option<Arc<dyn Fn() -> io::Result<()> + Send + Sync>>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_threads: 512,
+            keep_alive: Duration::from_secs(10),
+            stall: Duration::from_micros(100),
+            thread_name: String::from("kasasagi-pool"),
+            stack_size: None,
+            before_thread: None,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("max_threads", &self.max_threads)
+            .field("keep_alive", &self.keep_alive)
+            .field("stall", &self.stall)
+            .field("thread_name", &self.thread_name)
+            .field("stack_size", &self.stack_size)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+//! The handle of a pool.
+
+use crate::config::Config;
+use crate::crew::Crew;
+use crate::error::BlockingError;
+use crate::job::Job;
+use crate::unblock::Unblock;
+use kasasagi_primitive::current::Current;
+use kasasagi_primitive::sync::Arc;
+use kasasagi_primitive::thread_local;
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+thread_local! {
+    static CURRENT: Current<Pool> = Current::new()
+}
+
+/// Threads lent to closures that block; a handle, cheap to clone.
+///
+/// When the last handle is dropped the pool closes: closures that wait are cancelled, running ones run to their end,
+/// and nobody waits for them. [`shutdown`](Self::shutdown) waits.
+///
+/// Not for computations that should share the cores among them: it starts more threads than there are cores.
+///
+/// Counterpart: `concurrent.futures.ThreadPoolExecutor`.
+#[derive(Clone)]
+pub struct Pool {
+    owner: Arc<Owner>,
+}
+
+/// What the handles share; the threads hold the crew alone, so that the last handle is noticed.
+struct Owner {
+    crew: Crew,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.crew.close();
+    }
+}
+
+/// What a pool consists of at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Threads, those on their way included.
+    pub threads: usize,
+    /// Threads that wait for work.
+    pub idle: usize,
+    /// Closures that wait for a thread; those whose future was dropped meanwhile included.
+    pub queued: usize,
+}
+
+/// What was left when a shutdown returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "closures may still be running; see `still_running`"]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Threads whose closure had not returned within the limit. They are left to themselves.
+    pub still_running: usize,
+}
+
+impl Pool {
+    /// A pool without threads; the first closure starts one.
+    ///
+    /// # Panics
+    /// When `max_threads` is 0.
+    #[track_caller]
+    pub fn new(config: Config) -> Self {
+        assert!(config.max_threads > 0, "a pool needs `Config::max_threads` to be at least 1");
+        Self { owner: Arc::new(Owner { crew: Crew::new(config) }) }
+    }
+
+    /// Runs `f` on a thread of the pool; the future gives its result.
+    ///
+    /// The closure is handed in by this call, not by the first poll. Closures start in the order of the calls.
+    ///
+    /// # Errors
+    /// [`BlockingError::Closed`] when the pool was shut down before the closure had started,
+    /// [`BlockingError::Panicked`] when it panicked, [`BlockingError::NoThread`] when there was no thread to run it.
+    ///
+    /// # Cancel safety
+    /// Dropped before the closure has started, the closure never runs. Dropped later, the closure runs to its end
+    /// and its result is dropped.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(pool: kasasagi_blocking::Pool) -> Result<(), kasasagi_blocking::BlockingError> {
+    /// use std::net::ToSocketAddrs;
+    /// let addresses = pool.unblock(|| ("localhost", 80).to_socket_addrs()).await?;
+    /// # drop(addresses); Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Counterpart: `loop.run_in_executor`.
+    #[track_caller]
+    pub fn unblock<F, T>(&self, f: F) -> Unblock<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let job = std::sync::Arc::new(Job::new(f));
+        let future = Unblock::new(job.clone(), Location::caller());
+        self.owner.crew.submit(job);
+        future
+    }
+
+    /// Makes this the pool of the calling thread until the guard is dropped.
+    pub fn enter(&self) -> Entered {
+        let previous = CURRENT.with(|current| current.replace(Some(self.clone())));
+        Entered { previous, _not_send: std::marker::PhantomData }
+    }
+
+    /// The pool of the calling thread; `None` when none was entered.
+    pub fn current() -> Option<Self> {
+        CURRENT.with(|current| current.with(|pool| pool.cloned()))
+    }
+
+    /// Counts threads and closures.
+    pub fn metrics(&self) -> Metrics {
+        let (threads, idle, queued) = self.owner.crew.counts();
+        Metrics { threads, idle, queued }
+    }
+
+    /// Closes the pool, and waits for running closures, `limit` at most.
+    ///
+    /// Closures that have not started are cancelled with [`BlockingError::Closed`], and so are those handed in from
+    /// now on. Threads that end within the limit are joined. Blocks the calling thread. Called by a closure of this
+    /// very pool, it waits for all others. May be called again.
+    ///
+    /// # Examples
+    /// ```
+    /// use kasasagi_blocking::{Config, Pool};
+    /// use std::time::Duration;
+    /// let pool = Pool::new(Config::default());
+    /// assert_eq!(pool.shutdown(Duration::from_secs(1)).still_running, 0);
+    /// ```
+    ///
+    /// Counterpart: `loop.shutdown_default_executor(timeout)`.
+    pub fn shutdown(&self, limit: Duration) -> ShutdownReport {
+        self.owner.crew.close();
+        ShutdownReport { still_running: self.owner.crew.wait(limit) }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("metrics", &self.metrics()).finish_non_exhaustive()
+    }
+}
+
+/// Puts back the pool that was this thread's before.
+#[must_use = "the pool is the thread's only while the guard lives"]
+pub struct Entered {
+    previous: Option<Pool>,
+    // The thread's pool is put back on the thread that it was taken from.
+    _not_send: std::marker::PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let left = CURRENT.with(|current| current.replace(self.previous.take()));
+        drop(left);
+    }
+}
+
+impl fmt::Debug for Entered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered").finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Pool>();
+    shared::<BlockingError>();
+    shared::<Unblock<u8>>();
+};

@@ -1,0 +1,116 @@
+//! Threads that come and go.
+
+use crate::support::{LIMIT, block_on, eventually, pool};
+use kasasagi_blocking::BlockingError;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Jobs that wait until `n` of them run at the same time.
+fn meet(n: usize) -> impl Fn() -> bool + Clone + Send + 'static {
+    let meeting = Arc::new((Mutex::new(0), Condvar::new()));
+    move || {
+        let mut there = meeting.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *there += 1;
+        meeting.1.notify_all();
+        let waited = meeting.1.wait_timeout_while(there, LIMIT, |there| *there < n);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+}
+
+#[test]
+fn blocked_jobs_get_threads_up_to_the_limit() {
+    const MOST: usize = 16;
+    let pool = pool(|config| config.max_threads = MOST);
+    let job = meet(MOST);
+    // No submit after these: only the lookout can see the stall.
+    let jobs: Vec<_> = (0..MOST + 4).map(|_| pool.unblock(job.clone())).collect();
+    for job in jobs {
+        assert_eq!(block_on(job).ok(), Some(true));
+    }
+    assert_eq!(pool.metrics().threads, MOST);
+}
+
+#[test]
+fn a_second_job_is_served_while_the_first_blocks() {
+    let pool = pool(|_| ());
+    let job = meet(2);
+    let first = pool.unblock(job.clone());
+    eventually("the first one is taken", || pool.metrics().queued == 0);
+    let second = pool.unblock(job);
+    assert_eq!(block_on(second).ok(), Some(true));
+    assert_eq!(block_on(first).ok(), Some(true));
+}
+
+#[test]
+fn one_thread_does_what_comes_one_by_one() {
+    let pool = pool(|_| ());
+    for n in 0..1000 {
+        assert_eq!(block_on(pool.unblock(move || n)).ok(), Some(n));
+        eventually("the thread is idle again", || pool.metrics().idle == pool.metrics().threads);
+    }
+    assert_eq!(pool.metrics().threads, 1);
+}
+
+#[test]
+fn a_thousand_tiny_jobs_use_few_threads() {
+    // A stall of a second: what the machine does beside this test is not the pool's stall.
+    let pool = pool(|config| config.stall = Duration::from_secs(1));
+    let jobs: Vec<_> = (0..1000).map(|n| pool.unblock(move || n)).collect();
+    for (n, job) in jobs.into_iter().enumerate() {
+        assert_eq!(block_on(job).ok(), Some(n));
+    }
+    let threads = pool.metrics().threads;
+    assert!(threads <= 4, "{threads} threads for a thousand tiny jobs");
+}
+
+#[test]
+fn idle_threads_leave_after_the_keep_alive() {
+    let pool = pool(|config| config.keep_alive = Duration::from_millis(10));
+    let job = meet(3);
+    let jobs: Vec<_> = (0..3).map(|_| pool.unblock(job.clone())).collect();
+    for job in jobs {
+        assert_eq!(block_on(job).ok(), Some(true));
+    }
+    eventually("all threads have left", || pool.metrics().threads == 0);
+    assert_eq!(block_on(pool.unblock(|| 1)).ok(), Some(1), "and one comes back");
+}
+
+#[test]
+fn no_job_is_lost_between_keep_alive_and_hand_off() {
+    let pool = pool(|config| {
+        config.keep_alive = Duration::from_micros(1);
+        config.max_threads = 2;
+    });
+    for n in 0..2000 {
+        assert_eq!(block_on(pool.unblock(move || n)).ok(), Some(n));
+    }
+}
+
+#[test]
+fn a_refused_thread_is_an_error_only_when_there_is_none() {
+    let granted = Arc::new(AtomicUsize::new(0));
+    let pool = {
+        let granted = Arc::clone(&granted);
+        pool(|config| {
+            config.before_thread = Some(Arc::new(move || {
+                granted
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+                    .map(drop)
+                    .map_err(|_| io::Error::from(io::ErrorKind::WouldBlock))
+            }));
+        })
+    };
+    let job = block_on(pool.unblock(|| 1));
+    let Err(BlockingError::NoThread(error)) = job else { panic!("there is no thread: {job:?}") };
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    assert_eq!(pool.metrics().threads, 0);
+
+    granted.store(1, Ordering::Relaxed);
+    let jobs: Vec<_> = (0..100).map(|n| pool.unblock(move || n)).collect();
+    for (n, job) in jobs.into_iter().enumerate() {
+        assert_eq!(block_on(job).ok(), Some(n), "one thread does them all");
+    }
+    assert_eq!(pool.metrics().threads, 1);
+}

@@ -1,0 +1,6 @@
+//! What the pool promises, through its public face.
+
+mod growth;
+mod jobs;
+mod shutdown;
+mod support;

@@ -1,0 +1,174 @@
+//! What can be chosen of a runtime before it is built.
+
+use crate::runtime::Runtime;
+use kasasagi_scheduler::MAX_SEATS;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
+
+/// Chooses how a [`Runtime`] is built.
+///
+/// # Examples
+/// ```
+/// use kasasagi::Runtime;
+///
+/// let runtime = Runtime::builder().workers(2).thread_name("crawler").build()?;
+/// let sum = runtime.run(async { 20 + 22 })?;
+/// assert_eq!(sum, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Counterpart: the arguments of `asyncio.Runner`.
+#[derive(Clone)]
+#[must_use = "a builder builds nothing until `build` is called"]
+pub struct Builder {
+    pub(crate) workers: Option<usize>,
+    pub(crate) name: String,
+    pub(crate) thread_name: Option<String>,
+    pub(crate) max_blocking_threads: Option<usize>,
+    pub(crate) blocking_keep_alive: Option<Duration>,
+    pub(crate) shutdown_grace: Duration,
+    pub(crate) debug: Option<bool>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) on_thread_start: Option<Hook>,
+    pub(crate) on_thread_stop: Option<Hook>,
+    /// A thread that cannot be started is done without.
+    pub(crate) make_do: bool,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            workers: None,
+            name: "kasasagi".into(),
+            thread_name: None,
+            max_blocking_threads: None,
+            blocking_keep_alive: None,
+            shutdown_grace: Duration::from_secs(10),
+            debug: None,
+            seed: None,
+            on_thread_start: None,
+            on_thread_stop: None,
+            make_do: false,
+        }
+    }
+
+    /// How many threads run tasks, the one that calls `run` included: 1 to 32.
+    ///
+    /// Default: as many as the machine runs at once, 32 at most. A greater number is an error of `build`.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Runs every task on the thread that calls `run`. The same as one worker.
+    ///
+    /// While nobody is in `run` and there are tasks, a thread is started for them: they never hang.
+    pub fn current_thread(self) -> Self {
+        self.workers(1)
+    }
+
+    /// The runtime's name, for dumps and errors. Default: `kasasagi`.
+    pub fn name(mut self, name: impl fmt::Display) -> Self {
+        self.name = name.to_string();
+        self
+    }
+
+    /// What the worker threads are called, a number behind it. Default: the runtime's name.
+    pub fn thread_name(mut self, name: impl fmt::Display) -> Self {
+        self.thread_name = Some(name.to_string());
+        self
+    }
+
+    /// The most threads for blocking work, host name lookup included. Default: 512.
+    pub fn max_blocking_threads(mut self, threads: usize) -> Self {
+        self.max_blocking_threads = Some(threads);
+        self
+    }
+
+    /// How long such a thread stays without work. Default: 10 s.
+    pub fn blocking_keep_alive(mut self, time: Duration) -> Self {
+        self.blocking_keep_alive = Some(time);
+        self
+    }
+
+    /// How long the end of a runtime waits for tasks that were cancelled and block a worker. Default: 10 s,
+    /// the time that most supervisors of processes grant.
+    pub fn shutdown_grace(mut self, time: Duration) -> Self {
+        self.shutdown_grace = time;
+        self
+    }
+
+    /// Debug mode: what was left at the end is reported on stderr, with names and places.
+    ///
+    /// Default: whether the environment says `KASASAGI_DEBUG=1`.
+    pub fn debug(mut self, debug: bool) -> Self {
+        self.debug = Some(debug);
+        self
+    }
+
+    /// Seeds the order in which workers look into each other's queues. Default: fixed.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Called on each worker thread when it starts; not on the thread that calls `run`.
+    pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_thread_start = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called on each worker thread before it ends.
+    pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_thread_stop = Some(Arc::new(hook));
+        self
+    }
+
+    pub(crate) fn pool_config(&self) -> kasasagi_blocking::Config {
+        let mut config = kasasagi_blocking::Config::default();
+        if let Some(threads) = self.max_blocking_threads {
+            config.max_threads = threads;
+        }
+        if let Some(time) = self.blocking_keep_alive {
+            config.keep_alive = time;
+        }
+        config
+    }
+
+    /// Builds the runtime and starts its threads: one less than there are workers.
+    ///
+    /// # Errors
+    /// If the number of workers is not 1 to 32, if the operating system gives no poller, or if it denies a
+    /// thread; those that were started have ended then.
+    pub fn build(self) -> io::Result<Runtime> {
+        let workers = self.workers.unwrap_or_else(default_workers);
+        if !(1..=MAX_SEATS).contains(&workers) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "`Builder::workers({workers})`: a runtime has 1 to {MAX_SEATS} workers. For more \
+                     processors build several runtimes"
+                ),
+            ));
+        }
+        Runtime::build(self, workers)
+    }
+}
+
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_SEATS)
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("workers", &self.workers)
+            .field("name", &self.name)
+            .field("shutdown_grace", &self.shutdown_grace)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,9 @@
+//! The promises of the sockets, kept over loopback by a reactor that is turned by hand.
+
+mod accepting;
+mod alone;
+mod auto_traits;
+mod connecting;
+mod hand;
+mod lookups;
+mod streams;

@@ -1,0 +1,311 @@
+//! First come, first served: the waiters of a primitive, in the order in which they came.
+//!
+//! The list lives inside the primitive's lock, the nodes inside the pinned futures, so that waiting allocates
+//! nothing. Whoever holds `&mut WaitList` holds the lock, and touches any node of that list; nobody else touches
+//! any. A future goes through these states, and may be dropped in each:
+//!
+//! ```text
+//!            push_back             pop_front, by whoever serves it
+//!    out ───────────────► queued ───────────────────────────────► served
+//!     ▲                     │ remove: it gives up its place          │ poll: it sees so   (or remove: it
+//!     └─────────────────────┴────────────────────────────────────────┘  was dropped, and passes it on)
+//! ```
+//!
+//! The pattern, for an author of a primitive:
+//!
+//! 1. `poll`: take the lock; if the waiter is out, look once more whether it has to wait at all, and `push_back`;
+//!    else [`WaitList::poll`] it. Drop a waker that came back only after the lock.
+//! 2. Serving: take the lock; change what `front` shows, `pop_front`, put the waker into a
+//!    [`WakeBatch`](crate::wake_batch::WakeBatch); release the lock; wake.
+//! 3. `drop`: if [`Waiter::is_out`], nothing. Else take the lock and [`WaitList::remove`] it; when that says
+//!    [`Place::Served`], what was served is the dropped future's no longer: hand it to the next.
+#![allow(unsafe_code, reason = "nodes live in pinned futures and point at each other")]
+
+use crate::cell::UnsafeCell;
+use crate::counter::Counter;
+use std::fmt;
+use std::marker::PhantomPinned;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::Waker;
+
+/// Where a list's number comes from.
+static NEXT: Counter = Counter::new(1);
+
+type Link<T> = Option<NonNull<UnsafeCell<Node<T>>>>;
+
+struct Node<T> {
+    previous: Link<T>,
+    next: Link<T>,
+    served: bool,
+    waker: Option<Waker>,
+    value: T,
+}
+
+/// The waiters, to be kept behind the primitive's lock.
+///
+/// `T` is what each asks for, and what it is told when it is served. The list has to outlive its waiters: a
+/// future borrows or owns the primitive whose lock the list is in.
+pub struct WaitList<T> {
+    // 0 until the first waiter comes. A waiter remembers it, and so cannot be used with another list, whose lock
+    // would not be the one that guards its node.
+    id: u64,
+    head: Link<T>,
+    tail: Link<T>,
+    len: usize,
+}
+
+/// A future's node; a pinned field of it.
+///
+/// Dropped while it is not out, it ends the process: the list would point into freed memory. A future's own
+/// `drop` calls [`WaitList::remove`], and so this is a bug of the primitive and never of its user.
+pub struct Waiter<T> {
+    // The number of the list, or 0 when out. Belongs to the future; the list never touches it.
+    home: u64,
+    // Belongs to whoever holds the list's lock while `home` is not 0, else to the future.
+    node: UnsafeCell<Node<T>>,
+    _pinned: PhantomPinned,
+}
+
+/// What a waiter that is polled learns.
+#[derive(Debug)]
+#[must_use = "a replaced waker is dropped after the lock, and what was served is the caller's now"]
+pub enum Turn<T> {
+    /// It waits on, under the waker it was polled with; the one before is to be dropped outside the lock.
+    Wait(Option<Waker>),
+    /// It was served, and is out.
+    Served(T),
+}
+
+/// What a waiter was when it was removed.
+#[derive(Debug)]
+#[must_use = "what was served has to go to the next in line, and the waker is dropped after the lock"]
+pub enum Place<T> {
+    /// In no list.
+    Out,
+    /// In line; with its waker, to be dropped outside the lock.
+    Queued(Option<Waker>),
+    /// Served, and it did not know yet.
+    Served(T),
+}
+
+// SAFETY: the list owns access to its nodes, which are values and wakers; its pointers are followed only by
+// whoever holds `&mut` to it, on whatever thread.
+unsafe impl<T: Send> Send for WaitList<T> {}
+// SAFETY: through `&WaitList` only its own words are read, no node.
+unsafe impl<T: Send> Sync for WaitList<T> {}
+// SAFETY: a waiter may move between threads together with its future: the links are touched under the lock only,
+// and the value and waker are Send.
+unsafe impl<T: Send> Send for Waiter<T> {}
+// SAFETY: nothing of a node can be reached through `&Waiter`.
+unsafe impl<T: Send> Sync for Waiter<T> {}
+
+impl<T> Waiter<T> {
+    /// A waiter in no list, which will ask for `value`.
+    pub fn new(value: T) -> Self {
+        let node = Node { previous: None, next: None, served: false, waker: None, value };
+        Self { home: 0, node: UnsafeCell::new(node), _pinned: PhantomPinned }
+    }
+
+    /// Whether it is in no list and owed nothing: dropping it needs no lock.
+    pub fn is_out(&self) -> bool {
+        self.home == 0
+    }
+
+    fn parts(self: Pin<&mut Self>) -> (&mut u64, NonNull<UnsafeCell<Node<T>>>) {
+        // SAFETY: nothing is moved out of the pinned waiter: `home` is a number, and the node is only pointed at.
+        let this = unsafe { self.get_unchecked_mut() };
+        (&mut this.home, NonNull::from(&this.node))
+    }
+}
+
+impl<T> Drop for Waiter<T> {
+    fn drop(&mut self) {
+        if self.home != 0 {
+            // A panic would unwind and free the node all the same.
+            eprintln!("kasasagi: a waiter was dropped while it was in a wait list");
+            std::process::abort();
+        }
+        // Nobody else may be at the node any more; in a model this is checked.
+        self.node.with_mut(|_| ());
+    }
+}
+
+/// Runs `f` on the node.
+///
+/// # Safety
+/// The node is alive, and the caller holds `&mut` to the list that it is in, or it is in none and the caller's.
+unsafe fn with<T, R>(node: NonNull<UnsafeCell<Node<T>>>, f: impl FnOnce(&mut Node<T>) -> R) -> R {
+    // SAFETY: the node is alive, says the caller.
+    let cell = unsafe { node.as_ref() };
+    cell.with_mut(|node| {
+        // SAFETY: the caller holds the lock that guards the node, and `f` cannot reach it a second time.
+        f(unsafe { &mut *node })
+    })
+}
+
+impl<T> WaitList<T> {
+    /// Nobody waits yet.
+    pub const fn new() -> Self {
+        Self { id: 0, head: None, tail: None, len: 0 }
+    }
+
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Puts a waiter at the end of the line.
+    ///
+    /// # Panics
+    /// When the waiter is not out.
+    #[track_caller]
+    pub fn push_back(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker) {
+        let (home, node) = waiter.parts();
+        assert!(*home == 0, "a waiter stands in one line, once");
+        if self.id == 0 {
+            self.id = NEXT.take(1);
+        }
+        let tail = self.tail;
+        // SAFETY: the waiter is out, so its node is the caller's.
+        unsafe {
+            with(node, |node| {
+                node.previous = tail;
+                node.next = None;
+                node.served = false;
+                node.waker = Some(waker);
+            });
+        }
+        match tail {
+            // SAFETY: the tail is in this list, whose lock the caller holds; it is pinned until it is removed.
+            Some(tail) => unsafe { with(tail, |tail| tail.next = Some(node)) },
+            None => self.head = Some(node),
+        }
+        self.tail = Some(node);
+        self.len += 1;
+        *home = self.id;
+    }
+
+    /// What the one at the front asks for.
+    pub fn front(&mut self) -> Option<&mut T> {
+        self.head.map(|head| {
+            // SAFETY: the head is in this list, whose lock the caller holds; it is pinned until it is removed.
+            let cell = unsafe { head.as_ref() };
+            // SAFETY: as above; the borrow of the list keeps every other access away while the value is shown.
+            cell.with_mut(|node| unsafe { &mut (*node).value })
+        })
+    }
+
+    /// Serves the one at the front: takes it out of the line, and returns its waker, to be woken outside the lock.
+    ///
+    /// `None` when nobody waits.
+    pub fn pop_front(&mut self) -> Option<Waker> {
+        let head = self.head?;
+        self.unlink(head);
+        // SAFETY: the node was in this list, whose lock the caller holds; its future cannot leave without it.
+        unsafe {
+            with(head, |node| {
+                node.served = true;
+                node.waker.take()
+            })
+        }
+    }
+
+    /// Asks whether a waiter was served meanwhile; if not, it waits on under `waker`.
+    ///
+    /// # Panics
+    /// When the waiter is not in this list.
+    #[track_caller]
+    pub fn poll(&mut self, waiter: Pin<&mut Waiter<T>>, waker: &Waker) -> Turn<T>
+    where
+        T: Copy,
+    {
+        let (home, node) = waiter.parts();
+        assert!(
+            *home != 0 && *home == self.id,
+            "a waiter is polled under the lock of its own list"
+        );
+        // SAFETY: the waiter is in this list, whose lock the caller holds.
+        let turn = unsafe {
+            with(node, |node| {
+                if node.served {
+                    return Turn::Served(node.value);
+                }
+                if node.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
+                    return Turn::Wait(None);
+                }
+                Turn::Wait(node.waker.replace(waker.clone()))
+            })
+        };
+        if matches!(turn, Turn::Served(_)) {
+            *home = 0;
+        }
+        turn
+    }
+
+    /// Takes a waiter out, whatever its state.
+    ///
+    /// # Panics
+    /// When the waiter is in another list.
+    #[track_caller]
+    pub fn remove(&mut self, waiter: Pin<&mut Waiter<T>>) -> Place<T>
+    where
+        T: Copy,
+    {
+        let (home, node) = waiter.parts();
+        if *home == 0 {
+            return Place::Out;
+        }
+        assert!(*home == self.id, "a waiter is removed under the lock of its own list");
+        *home = 0;
+        // SAFETY: the waiter is in this list, whose lock the caller holds.
+        let (served, waker) =
+            unsafe { with(node, |node| (node.served.then_some(node.value), node.waker.take())) };
+        if let Some(value) = served {
+            return Place::Served(value);
+        }
+        self.unlink(node);
+        Place::Queued(waker)
+    }
+
+    /// Joins the neighbours of a node that stands in line.
+    fn unlink(&mut self, node: NonNull<UnsafeCell<Node<T>>>) {
+        // SAFETY: the node stands in this line, whose lock the caller holds.
+        let (previous, next) =
+            unsafe { with(node, |node| (node.previous.take(), node.next.take())) };
+        match previous {
+            // SAFETY: a neighbour is in this list too, and pinned until it is removed.
+            Some(previous) => unsafe { with(previous, |previous| previous.next = next) },
+            None => self.head = next,
+        }
+        match next {
+            // SAFETY: a neighbour is in this list too, and pinned until it is removed.
+            Some(next) => unsafe { with(next, |next| next.previous = previous) },
+            None => self.tail = previous,
+        }
+        self.len -= 1;
+    }
+}
+
+impl<T> Default for WaitList<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for WaitList<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitList").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Waiter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiter").field("out", &self.is_out()).finish_non_exhaustive()
+    }
+}

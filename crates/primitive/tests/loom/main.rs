@@ -1,0 +1,6 @@
+//! Models of what is built right on the floor.
+#![cfg(kasasagi_loom)]
+
+mod park;
+mod wait_list;
+mod wait_site;

@@ -1,0 +1,108 @@
+//! Where a worker looks for its next task, and in which order.
+
+use crate::seat::Local;
+use kasasagi_primitive::deque::Steal;
+use kasasagi_primitive::sync::atomic::Ordering;
+use kasasagi_task::Runnable;
+
+/// The most tasks one steal takes: an empty deque has room for so many without growing.
+const STEAL_LIMIT: usize = 64;
+
+/// The most tasks one look takes out of the injector when there is nothing else to do.
+const INJECT_LIMIT: usize = 32;
+
+impl Local {
+    /// The next task of this seat's own.
+    #[inline]
+    pub(crate) fn next(&self) -> Option<Runnable> {
+        let left = self.lifo_left.get();
+        if left > 0 {
+            if let Some(task) = self.seat().slot.take() {
+                self.lifo_left.set(left - 1);
+                return Some(task);
+            }
+        }
+        self.lifo_left.set(self.shared.config.lifo_limit);
+        // Pinned tasks have every second turn of the queues, so that neither kind starves the other. By the
+        // tick's parity it would not do: turns of the slot in between can give one kind all the even ones.
+        if self.pinned_turn.replace(!self.pinned_turn.get()) && !self.pinned.is_empty() {
+            return self.pinned.pop();
+        }
+        self.core.deque.pop().or_else(|| self.seat().slot.take()).or_else(|| self.pinned.pop())
+    }
+
+    /// A task from elsewhere: the inbox, the injector, the other seats.
+    pub(crate) fn find(&self) -> Option<Runnable> {
+        self.empty_inbox();
+        if let Some(task) = self.pinned.pop() {
+            return Some(task);
+        }
+        if let Some(task) = self.take_injected(INJECT_LIMIT) {
+            return Some(task);
+        }
+        let seats = self.shared.seats.len();
+        if seats == 1 {
+            return None;
+        }
+        if !self.searching.get() {
+            if !self.shared.idle.try_search(seats) {
+                return None;
+            }
+            self.searching.set(true);
+        }
+        // Two rounds: the first may only have met other thieves.
+        (0..2).find_map(|_| self.steal().or_else(|| self.take_injected(INJECT_LIMIT)))
+    }
+
+    /// Takes a fair share of the injector, `limit` at most: the first is returned.
+    pub(crate) fn take_injected(&self, limit: usize) -> Option<Runnable> {
+        let injector = &self.shared.injector;
+        if injector.is_empty() {
+            return None;
+        }
+        let share = (injector.len() / self.shared.seats.len() + 1).min(limit);
+        loop {
+            match injector.steal_batch_with_limit_and_pop(&self.core.deque, share) {
+                Steal::Success(task) => return Some(task),
+                Steal::Empty => return None,
+                Steal::Retry => kasasagi_primitive::hint::spin_loop(),
+            }
+        }
+    }
+
+    fn steal(&self) -> Option<Runnable> {
+        let seats = self.shared.seats.len();
+        let start = (self.next_random() >> 32) as usize % seats;
+        let vacant = self.shared.vacant.load(Ordering::Relaxed);
+        for victim in (start..seats).chain(0..start) {
+            if victim == self.index {
+                continue;
+            }
+            let seat = &self.shared.seats[victim];
+            if !seat.stealable(vacant & (1 << victim) != 0) {
+                continue;
+            }
+            if let Steal::Success(task) =
+                seat.stealer.steal_batch_with_limit_and_pop(&self.core.deque, STEAL_LIMIT)
+            {
+                self.seat().counters.steals.add(1);
+                self.shared.idle.stole();
+                return Some(task);
+            }
+        }
+        None
+    }
+
+    /// Whether there is work that this seat could take. Looked at once more before it sleeps.
+    pub(crate) fn sees_work(&self) -> bool {
+        if !self.shared.injector.is_empty() || !self.seat().inbox.is_empty() {
+            return true;
+        }
+        let vacant = self.shared.vacant.load(Ordering::Relaxed);
+        self.shared
+            .seats
+            .iter()
+            .enumerate()
+            .any(|(i, seat)| i != self.index && seat.stealable(vacant & (1 << i) != 0))
+    }
+}

@@ -1,0 +1,124 @@
+//! Seat 0: the thread that calls `run` sits in it, and while nobody does, a caretaker may.
+
+use crate::seat::Local;
+use crate::shared::Shared;
+use kasasagi_primitive::sync::Arc;
+use kasasagi_task::{Attributes, JoinError};
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+
+/// Another thread sits in seat 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupied;
+
+impl fmt::Display for Occupied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another thread runs in the first seat of this scheduler")
+    }
+}
+
+impl Error for Occupied {}
+
+/// Seat 0, taken by the calling thread until this is dropped.
+#[derive(Debug)]
+pub struct FrontSeat {
+    local: Option<Box<Local>>,
+    // The seat belongs to the thread that took it.
+    _not_send: PhantomData<*const ()>,
+}
+
+impl FrontSeat {
+    pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Occupied> {
+        let mut front = shared.front.lock();
+        while front.taken {
+            if !front.caretaker {
+                return Err(Occupied);
+            }
+            front.wanted += 1;
+            shared.unpark(0);
+            shared.front_left.wait(&mut front);
+            front.wanted -= 1;
+        }
+        front.taken = true;
+        drop(front);
+        Ok(Self::sit(shared))
+    }
+
+    fn sit(shared: &Arc<Shared>) -> Self {
+        let local = Local::take(shared, 0);
+        assert!(local.is_some(), "who has the front seat's mark finds the seat vacant");
+        Self { local: local.map(Box::new), _not_send: PhantomData }
+    }
+
+    fn local(&self) -> &Local {
+        self.local.as_ref().expect("the seat is given up only by drop")
+    }
+
+    /// Runs `future` to its end on this thread, and other tasks meanwhile.
+    ///
+    /// # Errors
+    /// The task's error, if it panicked or was cancelled.
+    pub fn run_until<F: Future>(
+        &self,
+        place: &'static Location<'static>,
+        attributes: Attributes,
+        future: F,
+    ) -> Result<F::Output, JoinError> {
+        let local = self.local();
+        local.seated(|| local.run_root(place, attributes, future))
+    }
+
+    /// Runs tasks until the scheduler is closed and none is left, or `stop` says so.
+    pub fn drain(&self, mut stop: impl FnMut() -> bool) {
+        let local = self.local();
+        local.seated(|| {
+            local.run_until(|| (local.closing.get() && local.shared.live() == 0) || stop());
+        });
+    }
+
+    pub(crate) fn caretake(shared: &Arc<Shared>) {
+        let mut front = shared.front.lock();
+        if front.taken || front.wanted > 0 {
+            return;
+        }
+        front.taken = true;
+        front.caretaker = true;
+        drop(front);
+        let seat = Self::sit(shared);
+        seat.drain(|| shared.live() == 0 || shared.front.lock().wanted > 0);
+    }
+}
+
+impl Drop for FrontSeat {
+    fn drop(&mut self) {
+        let Some(local) = self.local.take() else { return };
+        let shared = Arc::clone(&local.shared);
+        local.seated(|| local.end_pinned());
+        local.leave();
+        let mut front = shared.front.lock();
+        front.taken = false;
+        front.caretaker = false;
+        drop(front);
+        shared.front_left.notify_all();
+    }
+}
+
+impl Local {
+    /// Ends the tasks that may only run on this thread, before it leaves the seat.
+    fn end_pinned(&self) {
+        while self.pinned_live.get() > 0 {
+            for task in self.shared.tasks() {
+                if task.pin() == Some(self.index as u32) {
+                    task.cancel_with_default("the thread that it was bound to left the runtime");
+                }
+            }
+            let mut turns = 0;
+            self.run_until(|| {
+                turns += 1;
+                self.pinned_live.get() == 0 || turns > 64
+            });
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The packed word that says who sleeps, who searches, and who attends the driver.
+//!
+//! ```text
+//! bits  0..32  PARKED    one bit a seat: it sleeps, or is about to
+//!      32..40  SEARCHING how many look for work in others' queues
+//!          40  ATTENDED  somebody waits in the driver
+//!          41  SENTINEL  somebody sleeps with a limit and looks after what is neglected
+//!          42  CLOSED    no new tasks; the seats drain
+//!      48..56  who attends, while ATTENDED
+//! ```
+//! The race it answers: a push that sees nobody to wake against a worker that sees nothing to do. Who pushes
+//! from outside does *push, fence, load of this word*; who goes to sleep does *set PARKED, fence, look at
+//! the queues once more*. By the two fences at least one of them sees the other. The same pair guards the
+//! last searcher: it leaves SEARCHING, fences and looks again, since pushes wake nobody while one searches.
+//! `docs/src/architecture/sleeping.md` has the whole argument.
+
+use kasasagi_primitive::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+const PARKED_MASK: u64 = (1 << 32) - 1;
+const SEARCHING: u64 = 1 << 32;
+const SEARCHING_MASK: u64 = 0xff << 32;
+const ATTENDED: u64 = 1 << 40;
+const SENTINEL: u64 = 1 << 41;
+const CLOSED: u64 = 1 << 42;
+const ATTENDANT_SHIFT: u32 = 48;
+const ATTENDANT_MASK: u64 = 0xff << ATTENDANT_SHIFT;
+
+/// The least local tasks for which another worker is woken: one is the owner's next.
+const THRESHOLD_MIN: u32 = 2;
+/// And the most: a burst of eight is worth a wake whatever the last wakes found.
+const THRESHOLD_MAX: u32 = 8;
+
+#[derive(Debug)]
+pub(crate) struct Idle {
+    word: AtomicU64,
+    /// How many local tasks are worth a wake: doubled when a woken worker finds nothing, halved by a
+    /// successful steal. A heuristic; races on it cost a wake more or less.
+    threshold: AtomicU32,
+}
+
+/// How a sleeper finds itself after its sleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Risen {
+    /// It woke by itself, and took its bit out.
+    Alone,
+    /// A waker took the bit out and counted it among the searchers.
+    Searcher,
+}
+
+impl Idle {
+    pub(crate) fn new() -> Self {
+        Self { word: AtomicU64::new(0), threshold: AtomicU32::new(THRESHOLD_MIN) }
+    }
+
+    fn load(&self) -> u64 {
+        self.word.load(Ordering::Relaxed)
+    }
+
+    fn update(&self, f: impl Fn(u64) -> Option<u64>) -> Result<u64, u64> {
+        let mut now = self.load();
+        loop {
+            let Some(next) = f(now) else { return Err(now) };
+            match self.word.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return Ok(now),
+                Err(actual) => now = actual,
+            }
+        }
+    }
+
+    /// Chooses a sleeper to wake, if one sleeps and none searches; it is a searcher from now on.
+    ///
+    /// After a push from outside the caller fences first. The common case is one load of a line that is
+    /// rarely written.
+    #[inline]
+    pub(crate) fn choose(&self) -> Option<usize> {
+        let now = self.load();
+        if now & PARKED_MASK == 0 || now & SEARCHING_MASK != 0 {
+            return None;
+        }
+        self.choose_slow()
+    }
+
+    #[cold]
+    fn choose_slow(&self) -> Option<usize> {
+        let before = self.update(|now| {
+            if now & PARKED_MASK == 0 || now & SEARCHING_MASK != 0 {
+                return None;
+            }
+            Some((now & !(1 << Self::first(now))) + SEARCHING)
+        });
+        before.ok().map(|now| Self::first(now) as usize)
+    }
+
+    /// The lowest sleeper, the one that attends the driver last: its wake costs more, and then nobody does.
+    fn first(word: u64) -> u32 {
+        let parked = word & PARKED_MASK;
+        let attendant = if word & ATTENDED == 0 {
+            0
+        } else {
+            1u64 << ((word & ATTENDANT_MASK) >> ATTENDANT_SHIFT)
+        };
+        let others = parked & !attendant;
+        if others == 0 { parked.trailing_zeros() } else { others.trailing_zeros() }
+    }
+
+    /// Any sleeper, whether somebody searches or not, for the watch over the others.
+    pub(crate) fn choose_any(&self) -> Option<usize> {
+        let before = self.update(|now| {
+            (now & PARKED_MASK != 0).then(|| (now & !(1 << Self::first(now))) + SEARCHING)
+        });
+        before.ok().map(|now| Self::first(now) as usize)
+    }
+
+    /// Counts the caller among the searchers, unless there are enough: half of the seats, at least one.
+    pub(crate) fn try_search(&self, seats: usize) -> bool {
+        self.update(|now| {
+            let searching = ((now & SEARCHING_MASK) >> 32) as usize;
+            let awake = seats - (now & PARKED_MASK).count_ones() as usize;
+            (searching < (awake / 2).max(1)).then(|| now + SEARCHING)
+        })
+        .is_ok()
+    }
+
+    /// The caller found work. Says whether it was the last searcher, who must look at the queues again,
+    /// since pushes woke nobody as long as it searched; the fence is made here.
+    pub(crate) fn stop_searching(&self) -> bool {
+        let before = self.word.fetch_sub(SEARCHING, Ordering::AcqRel);
+        let last = before & SEARCHING_MASK == SEARCHING;
+        if last {
+            // Pairs with the fence between push and `choose`.
+            fence(Ordering::SeqCst);
+        }
+        last
+    }
+
+    /// Announces that the caller is about to sleep; it must look at the queues once more before it does.
+    pub(crate) fn park(&self, seat: usize, searching: bool) {
+        let sub = if searching { SEARCHING } else { 0 };
+        let _ = self.update(|now| Some((now | (1 << seat)) - sub));
+        // Pairs with the fence between push and `choose`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// The sleeper is up: takes its bit out, if no waker has.
+    pub(crate) fn rise(&self, seat: usize) -> Risen {
+        match self.update(|now| (now & (1 << seat) != 0).then(|| now & !(1 << seat))) {
+            Ok(_) => Risen::Alone,
+            Err(_) => Risen::Searcher,
+        }
+    }
+
+    /// Takes the place in the driver, if it is free.
+    pub(crate) fn try_attend(&self, seat: usize) -> bool {
+        self.update(|now| {
+            (now & ATTENDED == 0)
+                .then_some((now & !ATTENDANT_MASK) | ATTENDED | ((seat as u64) << ATTENDANT_SHIFT))
+        })
+        .is_ok()
+    }
+
+    pub(crate) fn leave_driver(&self) {
+        self.word.fetch_and(!ATTENDED, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_attended(&self) -> bool {
+        self.load() & ATTENDED != 0
+    }
+
+    /// Takes the watch, if nobody has it.
+    pub(crate) fn try_watch(&self) -> bool {
+        self.update(|now| (now & SENTINEL == 0).then_some(now | SENTINEL)).is_ok()
+    }
+
+    pub(crate) fn stop_watching(&self) {
+        self.word.fetch_and(!SENTINEL, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.load() & SENTINEL != 0
+    }
+
+    /// Which seats sleep: for heuristics and looks, not for decisions that need it exact.
+    pub(crate) fn parked(&self) -> u32 {
+        (self.load() & PARKED_MASK) as u32
+    }
+
+    /// Closes; says whether it was open.
+    pub(crate) fn close(&self) -> bool {
+        self.word.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.word.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// How many local tasks are worth a wake.
+    #[inline]
+    pub(crate) fn threshold(&self) -> usize {
+        self.threshold.load(Ordering::Relaxed) as usize
+    }
+
+    /// A woken worker found nothing: wake less readily.
+    pub(crate) fn woken_for_nothing(&self) {
+        let now = self.threshold.load(Ordering::Relaxed);
+        if now < THRESHOLD_MAX {
+            self.threshold.store(now * 2, Ordering::Relaxed);
+        }
+    }
+
+    /// A steal succeeded: wake more readily.
+    pub(crate) fn stole(&self) {
+        let now = self.threshold.load(Ordering::Relaxed);
+        if now > THRESHOLD_MIN {
+            self.threshold.store(now / 2, Ordering::Relaxed);
+        }
+    }
+}

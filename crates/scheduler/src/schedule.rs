@@ -1,0 +1,97 @@
+//! Where a task goes that was woken, spawned, or has to run again.
+
+use crate::current;
+use crate::seat::Local;
+use crate::shared::Shared;
+use kasasagi_primitive::sync::atomic::{Ordering, fence};
+use kasasagi_task::{Home, Runnable, Schedule};
+
+impl Schedule for Shared {
+    #[inline]
+    fn schedule(task: Runnable, home: Home<Self>) {
+        current::with(|local| match local {
+            Some(local) if std::ptr::eq(&*local.shared, home.as_ptr()) => local.woken(task),
+            _ => from_outside(task, &home),
+        });
+    }
+}
+
+#[cold]
+fn from_outside(task: Runnable, home: &Home<Shared>) {
+    // Held before the push: the task may be the last of its runtime.
+    let shared = home.hold();
+    shared.inject(task);
+}
+
+impl Shared {
+    /// Queues a task from a thread without a seat here.
+    pub(crate) fn inject(&self, task: Runnable) {
+        match task.pin() {
+            Some(seat) => self.send(seat as usize, task),
+            None => {
+                self.injector.push(task);
+                self.wake_from_outside();
+            }
+        }
+    }
+
+    fn send(&self, seat: usize, task: Runnable) {
+        self.seats[seat].inbox.push(task);
+        // The token is left whether the seat sleeps or not, and so needs no fence: see `sleeper.rs`.
+        self.unpark(seat);
+    }
+}
+
+impl Local {
+    /// Queues a task that a wake on this thread made due.
+    #[inline]
+    pub(crate) fn woken(&self, task: Runnable) {
+        match task.pin() {
+            None if self.in_driver.get() => self.core.deque.push(task),
+            None => {
+                if let Some(displaced) = self.seat().slot.put(task) {
+                    self.push(displaced);
+                }
+            }
+            Some(pin) if pin as usize == self.index => self.pinned.push(task),
+            Some(pin) => self.shared.send(pin as usize, task),
+        }
+    }
+
+    /// Queues a newborn task: in the order of spawns, and in the slot if it is alone.
+    #[inline]
+    pub(crate) fn spawned(&self, task: Runnable) {
+        self.seat().counters.spawned.add(1);
+        let slot = &self.seat().slot;
+        if slot.is_empty() && self.core.deque.is_empty() && !self.in_driver.get() {
+            // The slot is empty and only this thread fills it.
+            let _ = slot.put(task);
+        } else {
+            self.push(task);
+        }
+    }
+
+    /// Queues a task that was polled and has to run again.
+    #[inline]
+    pub(crate) fn again(&self, task: Runnable) {
+        match task.pin() {
+            Some(_) => self.pinned.push(task),
+            None => self.core.deque.push(task),
+        }
+    }
+
+    /// Queues a task behind the others, and wakes another worker when there are enough to share.
+    #[inline]
+    fn push(&self, task: Runnable) {
+        // With the one in the slot.
+        let count = self.core.deque.len() + 2;
+        self.core.deque.push(task);
+        if count == self.shared.idle.threshold() {
+            // The push that makes it enough is fenced: this poll may go on for long, and a worker that parks
+            // just now must see the push or be seen. Later pushes would only repeat the hint; the end of the
+            // turn does it again, after the full barrier of a pop.
+            fence(Ordering::SeqCst);
+            self.shared.maybe_wake();
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! One worker's state: what others see of it, and what only its thread touches.
+//!
+//! The slot holds the task that was woken last, to be run next from a warm cache; the owner stores, anybody
+//! may take. The deque is the owner's queue, first in, first out, from which others steal. Pinned tasks have
+//! a queue of their own, which nobody else touches, and an inbox for wakes from elsewhere.
+#![allow(unsafe_code, reason = "the slot and the pinned queues hold raw task pointers")]
+
+use crate::current;
+use crate::metrics::Counters;
+use crate::shared::Shared;
+use crate::sleeper::Sleeper;
+use kasasagi_primitive::deque::{Stealer, Worker as Deque};
+use kasasagi_primitive::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use kasasagi_primitive::sync::{Arc, Mutex};
+use kasasagi_task::slab::Heap;
+use kasasagi_task::{Attributes, Birth, Ids, JoinError, Runnable, Task};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::Location;
+use std::ptr::{NonNull, null_mut};
+
+/// A place for one task: the owner puts, the owner and thieves take.
+#[derive(Debug)]
+pub(crate) struct Slot(AtomicPtr<()>);
+
+impl Slot {
+    pub(crate) fn new() -> Self {
+        Self(AtomicPtr::new(null_mut()))
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Puts a task; returns the one that was there. Only the owner may.
+    #[inline]
+    pub(crate) fn put(&self, task: Runnable) -> Option<Runnable> {
+        let new = task.into_raw().as_ptr();
+        // Only the owner stores a task, so an empty slot stays empty: a plain store will do.
+        if self.is_empty() {
+            self.0.store(new, Ordering::Release);
+            return None;
+        }
+        Self::back(self.0.swap(new, Ordering::AcqRel))
+    }
+
+    /// Takes the task, if it is still there.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<Runnable> {
+        if self.is_empty() {
+            return None;
+        }
+        Self::back(self.0.swap(null_mut(), Ordering::AcqRel))
+    }
+
+    fn back(raw: *mut ()) -> Option<Runnable> {
+        // SAFETY: only `put` stores pointers, from `into_raw`; the exchange that removed it made it ours.
+        NonNull::new(raw).map(|raw| unsafe { Runnable::from_raw(raw) })
+    }
+}
+
+/// Tasks pinned to a seat, sent from elsewhere: a stack that the seat takes whole.
+#[derive(Debug)]
+pub(crate) struct Inbox(AtomicPtr<()>);
+
+impl Inbox {
+    pub(crate) fn new() -> Self {
+        Self(AtomicPtr::new(null_mut()))
+    }
+
+    pub(crate) fn push(&self, task: Runnable) {
+        let raw = task.into_raw();
+        let mut head = self.0.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the task is ours until the exchange below makes it the inbox's.
+            unsafe { Runnable::set_next_of(raw, head) };
+            match self.0.compare_exchange_weak(
+                head,
+                raw.as_ptr(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(actual) => head = actual,
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Takes all, oldest first.
+    fn take(&self, mut each: impl FnMut(Runnable)) {
+        if self.is_empty() {
+            return;
+        }
+        let mut newest = self.0.swap(null_mut(), Ordering::Acquire);
+        let mut oldest = null_mut();
+        while let Some(raw) = NonNull::new(newest) {
+            // SAFETY: the whole stack became ours by the swap.
+            newest = unsafe { Runnable::next_of(raw) };
+            // SAFETY: as above.
+            unsafe { Runnable::set_next_of(raw, oldest) };
+            oldest = raw.as_ptr();
+        }
+        while let Some(raw) = NonNull::new(oldest) {
+            // SAFETY: as above; read before the task is given on.
+            oldest = unsafe { Runnable::next_of(raw) };
+            // SAFETY: pushed once, and taken once.
+            each(unsafe { Runnable::from_raw(raw) });
+        }
+    }
+}
+
+/// Tasks that only this seat may run, first in, first out.
+#[derive(Debug)]
+pub(crate) struct Pinned {
+    first: Cell<*mut ()>,
+    last: Cell<*mut ()>,
+}
+
+impl Pinned {
+    fn new() -> Self {
+        Self { first: Cell::new(null_mut()), last: Cell::new(null_mut()) }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.get().is_null()
+    }
+
+    pub(crate) fn push(&self, task: Runnable) {
+        let raw = task.into_raw();
+        // SAFETY: the task is ours, and goes into this queue.
+        unsafe { Runnable::set_next_of(raw, null_mut()) };
+        match NonNull::new(self.last.get()) {
+            // SAFETY: the last one is in this queue.
+            Some(last) => unsafe { Runnable::set_next_of(last, raw.as_ptr()) },
+            None => self.first.set(raw.as_ptr()),
+        }
+        self.last.set(raw.as_ptr());
+    }
+
+    pub(crate) fn pop(&self) -> Option<Runnable> {
+        let raw = NonNull::new(self.first.get())?;
+        // SAFETY: the first one is in this queue.
+        let next = unsafe { Runnable::next_of(raw) };
+        self.first.set(next);
+        if next.is_null() {
+            self.last.set(null_mut());
+        }
+        // SAFETY: pushed once, and taken out just now.
+        Some(unsafe { Runnable::from_raw(raw) })
+    }
+}
+
+/// Ends the process if the scheduler itself panics while a task borrows from its caller.
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        eprintln!("kasasagi: the scheduler panicked; this is a bug, please report it");
+        std::process::abort();
+    }
+}
+
+/// What only the thread in the seat touches, and hands over when it leaves.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) deque: Deque<Runnable>,
+    pub(crate) heap: Heap,
+    ids: RefCell<Ids>,
+}
+
+impl Core {
+    pub(crate) fn new() -> Self {
+        Self { deque: Deque::new_fifo(), heap: Heap::new(), ids: RefCell::new(Ids::new()) }
+    }
+}
+
+/// What others see of a seat.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) slot: Slot,
+    pub(crate) stealer: Stealer<Runnable>,
+    pub(crate) inbox: Inbox,
+    pub(crate) sleeper: Sleeper,
+    /// Moves with every turn; one that stands still is in a long poll.
+    pub(crate) tick: AtomicU64,
+    pub(crate) counters: Counters,
+    core: Mutex<Option<Core>>,
+}
+
+impl Seat {
+    pub(crate) fn new(core: Core) -> Self {
+        Self {
+            slot: Slot::new(),
+            stealer: core.deque.stealer(),
+            inbox: Inbox::new(),
+            sleeper: Sleeper::new(),
+            tick: AtomicU64::new(0),
+            counters: Counters::new(),
+            core: Mutex::new(Some(core)),
+        }
+    }
+}
+
+impl Seat {
+    /// How many tasks a thief would find worth coming for, its owner's next included.
+    pub(crate) fn stealable(&self, vacant: bool) -> bool {
+        let queued = self.stealer.len();
+        // One task is its owner's next: taking it would only move it to a colder cache.
+        queued > 1 || (queued == 1 && (vacant || !self.slot.is_empty()))
+    }
+}
+
+/// A thread in a seat.
+pub(crate) struct Local {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: usize,
+    pub(crate) core: Core,
+    pub(crate) pinned: Pinned,
+    /// Pinned tasks that have not ended.
+    pub(crate) pinned_live: Cell<usize>,
+    /// The driver runs: what it wakes goes to the queue, and one wake of others follows at the end.
+    pub(crate) in_driver: Cell<bool>,
+    pub(crate) tick: Cell<u64>,
+    pub(crate) lifo_left: Cell<u32>,
+    /// The next turn of the queues is the pinned tasks'.
+    pub(crate) pinned_turn: Cell<bool>,
+    pub(crate) until_check: Cell<u32>,
+    pub(crate) check_interval: Cell<u32>,
+    pub(crate) last_check: Cell<u64>,
+    pub(crate) searching: Cell<bool>,
+    /// Somebody woke this seat, and it has found nothing yet.
+    pub(crate) woken: Cell<bool>,
+    /// It slept since it last ran a task.
+    pub(crate) was_idle: Cell<bool>,
+    /// The scheduler is closed, as of the last look.
+    pub(crate) closing: Cell<bool>,
+    pub(crate) watching: Cell<bool>,
+    /// What the watch saw of the others' ticks at its last look.
+    pub(crate) seen_ticks: RefCell<Vec<u64>>,
+    /// When that was.
+    pub(crate) last_look: Cell<u64>,
+    /// Since when everybody sleeps, as far as the watch knows.
+    pub(crate) quiet_since: Cell<u64>,
+    /// When this seat trimmed the heaps, and how often it has to do so before it sleeps for good.
+    pub(crate) last_trim: Cell<u64>,
+    pub(crate) trims_left: Cell<u32>,
+    random: Cell<u64>,
+}
+
+impl Local {
+    /// Takes the seat; `None` if somebody sits in it.
+    pub(crate) fn take(shared: &Arc<Shared>, index: usize) -> Option<Self> {
+        let seat = &shared.seats[index];
+        let core = seat.core.lock().take()?;
+        core.ids.borrow_mut().renew();
+        seat.sleeper.sit();
+        shared.vacant.fetch_and(!(1 << index), Ordering::AcqRel);
+        let seed = shared.config.seed ^ (index as u64 + 1).wrapping_mul(0xd129_0cad_1d2f_0a35);
+        Some(Self {
+            shared: Arc::clone(shared),
+            index,
+            core,
+            pinned: Pinned::new(),
+            pinned_live: Cell::new(0),
+            in_driver: Cell::new(false),
+            tick: Cell::new(0),
+            lifo_left: Cell::new(shared.config.lifo_limit),
+            pinned_turn: Cell::new(true),
+            until_check: Cell::new(1),
+            check_interval: Cell::new(8),
+            last_check: Cell::new(0),
+            searching: Cell::new(false),
+            woken: Cell::new(false),
+            was_idle: Cell::new(true),
+            closing: Cell::new(shared.idle.is_closed()),
+            watching: Cell::new(false),
+            seen_ticks: RefCell::new(vec![0; shared.seats.len()]),
+            last_look: Cell::new(0),
+            last_trim: Cell::new(0),
+            trims_left: Cell::new(0),
+            quiet_since: Cell::new(0),
+            random: Cell::new(seed | 1),
+        })
+    }
+
+    /// Gives the seat up: what is left in its queues is everybody's.
+    pub(crate) fn leave(self) {
+        let Self { shared, index, core, .. } = self;
+        let seat = &shared.seats[index];
+        if let Some(task) = seat.slot.take() {
+            core.deque.push(task);
+        }
+        seat.sleeper.leave();
+        *seat.core.lock() = Some(core);
+        shared.vacant.fetch_or(1 << index, Ordering::AcqRel);
+        // As after a push from outside: the tasks left behind, and the timers, need somebody.
+        if shared.live() > 0 {
+            shared.wake_from_outside();
+        }
+    }
+
+    /// Runs `f` with this as the thread's seat, and its heap as the thread's heap.
+    pub(crate) fn seated<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _sitting = current::sit(self);
+        self.core.heap.enter(f)
+    }
+
+    pub(crate) fn seat(&self) -> &Seat {
+        &self.shared.seats[self.index]
+    }
+
+    /// A task that may run on any seat.
+    #[inline]
+    pub(crate) fn birth(
+        &self,
+        pin: bool,
+        place: &'static Location<'static>,
+        attributes: Attributes,
+    ) -> Birth<'_, Shared> {
+        Birth {
+            heap: &self.core.heap,
+            home: &self.shared,
+            id: self.core.ids.borrow_mut().take(),
+            pin: pin.then_some(self.index as u32),
+            place,
+            attributes,
+        }
+    }
+
+    /// Makes a task of a future that stays on this thread.
+    ///
+    /// # Safety
+    /// The thread stays in the seat until the task is complete, and the handle stays on the thread. If the
+    /// future is not `'static`, the task is complete before its borrows end.
+    pub(crate) unsafe fn spawn_pinned<F: Future>(
+        &self,
+        place: &'static Location<'static>,
+        attributes: Attributes,
+        future: F,
+    ) -> Task<F::Output> {
+        let birth = self.birth(true, place, attributes);
+        // SAFETY: pinned to this seat; the rest is the caller's promise.
+        let (runnable, task) = unsafe { birth.spawn_unchecked(future) };
+        self.seat().counters.spawned.add(1);
+        self.pinned_live.set(self.pinned_live.get() + 1);
+        self.pinned.push(runnable);
+        task
+    }
+
+    /// Makes a task that stays on this thread; it is ended before the thread leaves the seat.
+    pub(crate) fn spawn_local<F: Future + 'static>(
+        &self,
+        place: &'static Location<'static>,
+        attributes: Attributes,
+        future: F,
+    ) -> Task<F::Output>
+    where
+        F::Output: 'static,
+    {
+        let closed = self.closing.get();
+        // SAFETY: 'static; `end_pinned` and the drain end it before the thread leaves the seat; a handle that
+        // goes elsewhere carries an output that is Send, see `Task`.
+        let task = unsafe { self.spawn_pinned(place, attributes, future) };
+        if closed {
+            task.cancel_with("the runtime is shutting down");
+        }
+        task
+    }
+
+    /// Runs a future that borrows from the caller, to its end.
+    pub(crate) fn run_root<F: Future>(
+        &self,
+        place: &'static Location<'static>,
+        attributes: Attributes,
+        future: F,
+    ) -> Result<F::Output, JoinError> {
+        let bomb = AbortOnUnwind;
+        // SAFETY: this function does not return, and does not unwind, before the task is complete and its
+        // output taken; the handle does not leave it.
+        let mut task = unsafe { self.spawn_pinned(place, attributes, future) };
+        self.run_until(|| task.is_finished());
+        let output = task.try_take();
+        std::mem::forget(bomb);
+        output.expect("a finished task has an output until it is taken")
+    }
+
+    /// Moves what was sent to this seat into its own queue.
+    pub(crate) fn empty_inbox(&self) {
+        self.seat().inbox.take(|task| self.pinned.push(task));
+    }
+
+    pub(crate) fn next_random(&self) -> u64 {
+        // xorshift64, Marsaglia 2003.
+        let mut x = self.random.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.random.set(x);
+        x
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").field("index", &self.index).finish_non_exhaustive()
+    }
+}

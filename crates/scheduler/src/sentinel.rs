@@ -1,0 +1,128 @@
+//! The watch: what is neglected behind a long poll, and for how long at most.
+//!
+//! A worker that sleeps while others run sleeps with a limit, if nobody does so already: it has the watch. At
+//! each limit it looks at the others' ticks. A seat whose tick stood still since the last look is in a long
+//! poll: its queue, its slot and its overdue timers are served here; events are served anyhow, since who
+//! wakes attends the driver if nobody does. Who has the watch and finds work passes it on, at most once in
+//! [`QUIET`], since it costs a wake; and who sleeps without it meanwhile looks again after that time. When
+//! everybody has slept for [`QUIET`], the watch ends and nobody ticks.
+//!
+//! Go's `sysmon` is the model; here it is no thread, but whoever is idle.
+
+use crate::driver::NEVER;
+use crate::seat::Local;
+use kasasagi_primitive::deque::Steal;
+use kasasagi_primitive::sync::atomic::Ordering;
+
+/// How long everybody has to sleep before the watch ends, and how often it is passed on at most.
+const QUIET: u64 = 50_000_000;
+
+impl Local {
+    /// Which other seats run, or look for work.
+    fn running_others(&self) -> u32 {
+        let shared = &*self.shared;
+        let all = if shared.seats.len() == 32 { u32::MAX } else { (1 << shared.seats.len()) - 1 };
+        all & !shared.vacant.load(Ordering::Relaxed) & !shared.idle.parked() & !(1 << self.index)
+    }
+
+    /// Takes the watch if it is needed, and says until when this seat may sleep for its sake.
+    pub(crate) fn watch_until(&self, now: u64) -> u64 {
+        let shared = &*self.shared;
+        if shared.seats.len() == 1 {
+            return NEVER;
+        }
+        if !self.watching.get() && self.running_others() != 0 && shared.idle.try_watch() {
+            self.watching.set(true);
+            self.quiet_since.set(now);
+            self.remember_ticks(now);
+        }
+        if self.watching.get() {
+            return self.last_look.get().saturating_add(shared.config.sentinel_period);
+        }
+        // Without the watch: it may have been dropped by a worker that could not pass it on in this time.
+        let passed = shared.last_watch.load(Ordering::Relaxed).saturating_add(QUIET);
+        if passed > now { passed } else { NEVER }
+    }
+
+    fn remember_ticks(&self, now: u64) {
+        self.last_look.set(now);
+        let mut seen = self.seen_ticks.borrow_mut();
+        for (seen, seat) in seen.iter_mut().zip(&self.shared.seats) {
+            *seen = seat.tick.load(Ordering::Relaxed);
+        }
+    }
+
+    /// Awake: looks after the others, if this seat has the watch.
+    pub(crate) fn watch(&self, now: u64) {
+        if !self.watching.get() {
+            return;
+        }
+        // Woken early: a tick that stood still for less than the period proves nothing.
+        if now.saturating_sub(self.last_look.get()) < self.shared.config.sentinel_period {
+            return;
+        }
+        let mut running = self.running_others();
+        if running != 0 {
+            self.quiet_since.set(now);
+        } else if now.saturating_sub(self.quiet_since.get()) > QUIET {
+            self.watching.set(false);
+            self.shared.idle.stop_watching();
+            return;
+        }
+        while running != 0 {
+            let seat = running.trailing_zeros() as usize;
+            running &= running - 1;
+            let tick = self.shared.seats[seat].tick.load(Ordering::Relaxed);
+            if self.seen_ticks.borrow()[seat] == tick {
+                self.rescue(seat, now);
+            }
+        }
+        self.remember_ticks(now);
+    }
+
+    /// Serves what `seat` neglects.
+    fn rescue(&self, seat: usize, now: u64) {
+        let shared = &*self.shared;
+        let other = &shared.seats[seat];
+        let mut rescued = 0;
+        if let Steal::Success(task) =
+            other.stealer.steal_batch_with_limit_and_pop(&self.core.deque, 64)
+        {
+            self.core.deque.push(task);
+            rescued += 1;
+        } else if let Some(task) = other.slot.take() {
+            self.core.deque.push(task);
+            rescued += 1;
+        }
+        if shared.driver.deadline(seat) <= now {
+            let before = self.in_driver.replace(true);
+            rescued += shared.driver.fire(seat, now);
+            self.in_driver.set(before);
+        }
+        if rescued > 0 {
+            self.seat().counters.rescues.add(1);
+        }
+    }
+
+    /// About to run: the watch, if this seat has it, goes to somebody who sleeps; and if nobody has it,
+    /// somebody gets it.
+    pub(crate) fn pass_watch_on(&self) {
+        let idle = &self.shared.idle;
+        if self.watching.replace(false) {
+            idle.stop_watching();
+        }
+        if idle.parked() == 0 || idle.is_watched() {
+            return;
+        }
+        let now = self.last_check.get().max(kasasagi_primitive::task_context::coarse_now());
+        let last = self.shared.last_watch.load(Ordering::Relaxed);
+        if now.saturating_sub(last) < QUIET && last != 0 {
+            return;
+        }
+        self.shared.last_watch.store(now.max(1), Ordering::Relaxed);
+        // It wakes as a searcher, finds nothing, sees that others run, and goes to sleep with the watch.
+        if let Some(seat) = idle.choose_any() {
+            self.shared.unpark(seat);
+        }
+    }
+}

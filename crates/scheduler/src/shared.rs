@@ -1,0 +1,167 @@
+//! What all seats see: the injector, each other's queues, who is idle, and where strangers spawn.
+
+use crate::config::Config;
+use crate::driver::Driver;
+use crate::idle::Idle;
+use crate::metrics::{Count, Metrics};
+use crate::seat::{Core, Seat};
+use kasasagi_primitive::CachePadded;
+use kasasagi_primitive::deque::Injector;
+use kasasagi_primitive::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use kasasagi_primitive::sync::{Arc, Condvar, Mutex};
+use kasasagi_task::slab::{Heap, HeapRef};
+use kasasagi_task::{Ids, Runnable, TaskRef};
+use std::fmt;
+
+/// Heaps for spawns from outside the seats; several, so that threads seldom meet at one lock.
+const OUTSIDES: usize = if kasasagi_primitive::MODEL { 1 } else { 4 };
+
+/// Where threads without a seat spawn.
+#[derive(Debug)]
+pub(crate) struct Outside {
+    pub(crate) heap: Heap,
+    pub(crate) ids: Ids,
+}
+
+/// Who may take seat 0.
+#[derive(Debug, Default)]
+pub(crate) struct Front {
+    /// A caretaker sits in it: it leaves when asked.
+    pub(crate) caretaker: bool,
+    pub(crate) taken: bool,
+    /// How many wait for it.
+    pub(crate) wanted: usize,
+}
+
+pub(crate) struct Shared {
+    pub(crate) seats: Box<[CachePadded<Seat>]>,
+    pub(crate) idle: CachePadded<Idle>,
+    pub(crate) injector: Injector<Runnable>,
+    pub(crate) driver: Box<dyn Driver>,
+    pub(crate) config: Config,
+    /// One bit a seat that nobody sits in: its queue and its timers are everybody's.
+    pub(crate) vacant: AtomicU32,
+    /// The last time the watch was set up, by the driver's clock.
+    pub(crate) last_watch: AtomicU64,
+    pub(crate) outsides: Box<[CachePadded<Mutex<Outside>>]>,
+    /// Under their heaps' locks, and so of one thread at a time.
+    pub(crate) spawned_outside: Box<[CachePadded<Count>]>,
+    pub(crate) heaps: Box<[HeapRef]>,
+    pub(crate) front: Mutex<Front>,
+    pub(crate) front_left: Condvar,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config, driver: Box<dyn Driver>) -> Arc<Self> {
+        let cores: Vec<Core> = (0..config.seats).map(|_| Core::new()).collect();
+        let outsides: Vec<_> = (0..OUTSIDES)
+            .map(|_| CachePadded::new(Mutex::new(Outside { heap: Heap::new(), ids: Ids::new() })))
+            .collect();
+        let heaps = cores
+            .iter()
+            .map(|core| core.heap.registry())
+            .chain(outsides.iter().map(|outside| outside.lock().heap.registry()))
+            .collect();
+        let all = if config.seats == 32 { u32::MAX } else { (1 << config.seats) - 1 };
+        Arc::new(Self {
+            seats: cores.into_iter().map(|core| CachePadded::new(Seat::new(core))).collect(),
+            idle: CachePadded::new(Idle::new()),
+            injector: Injector::new(),
+            driver,
+            vacant: AtomicU32::new(all),
+            last_watch: AtomicU64::new(0),
+            outsides: outsides.into(),
+            spawned_outside: (0..OUTSIDES).map(|_| CachePadded::new(Count::new())).collect(),
+            heaps,
+            config,
+            front: Mutex::new(Front::default()),
+            front_left: Condvar::new(),
+        })
+    }
+
+    /// Wakes a sleeper if one sleeps and none searches. The caller pushed before; from outside, it fenced.
+    #[inline]
+    pub(crate) fn maybe_wake(&self) {
+        if let Some(seat) = self.idle.choose() {
+            self.unpark(seat);
+        }
+    }
+
+    /// Wakes for a push from a thread without a seat, which nobody may be awake to see.
+    pub(crate) fn wake_from_outside(&self) {
+        // Pairs with the fences in `Idle::park`, `Idle::stop_searching` and `leave`.
+        fence(Ordering::SeqCst);
+        self.maybe_wake();
+        if self.is_deserted() {
+            self.call_caretaker();
+        }
+    }
+
+    pub(crate) fn unpark(&self, seat: usize) {
+        self.seats[seat].sleeper.unpark(&*self.driver);
+    }
+
+    /// A timer of `seat` became earlier than the seat knows.
+    pub(crate) fn hurry(&self, seat: usize) {
+        if self.vacant.load(Ordering::Relaxed) & (1 << seat) == 0 {
+            self.unpark(seat);
+            return;
+        }
+        // Nobody sits there: whoever sleeps first has its timers in view.
+        fence(Ordering::SeqCst);
+        match self.idle.choose_any() {
+            Some(sleeper) => self.unpark(sleeper),
+            None if self.is_deserted() => self.call_caretaker(),
+            None => {}
+        }
+    }
+
+    pub(crate) fn unpark_all(&self) {
+        for seat in 0..self.seats.len() {
+            self.unpark(seat);
+        }
+    }
+
+    /// Whether nobody sits in any seat.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.vacant.load(Ordering::Relaxed).count_ones() as usize == self.seats.len()
+    }
+
+    pub(crate) fn call_caretaker(&self) {
+        if let Some(call) = &self.config.on_vacant {
+            call();
+        }
+    }
+
+    /// Tasks that have not ended.
+    ///
+    /// Exact only once nothing can spawn from outside: ends are read before births, so that a task which
+    /// ends in between is counted as alive, and never the other way round.
+    pub(crate) fn live(&self) -> u64 {
+        let ended: u64 = self.seats.iter().map(|seat| seat.counters.completed.get()).sum();
+        fence(Ordering::SeqCst);
+        let born: u64 = self.seats.iter().map(|seat| seat.counters.spawned.get()).sum();
+        let outside: u64 = self.spawned_outside.iter().map(|count| count.get()).sum();
+        (born + outside).wrapping_sub(ended)
+    }
+
+    /// References to all tasks that have not ended.
+    pub(crate) fn tasks(&self) -> Vec<TaskRef> {
+        self.heaps.iter().flat_map(kasasagi_task::all).collect()
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        Metrics {
+            seats: self.seats.iter().map(|seat| seat.counters.read()).collect(),
+            spawned_outside: self.spawned_outside.iter().map(|count| count.get()).sum(),
+            live: self.live(),
+            injected: self.injector.len(),
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("seats", &self.seats.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,215 @@
+//! The scheduler's handle: spawns from anywhere, takes seat 0, closes, tells.
+
+use crate::config::{Config, MAX_SEATS};
+use crate::current;
+use crate::driver::Driver;
+use crate::front::FrontSeat;
+use crate::metrics::Metrics;
+use crate::shared::Shared;
+use crate::worker::Worker;
+use kasasagi_primitive::sync::Arc;
+use kasasagi_primitive::thread;
+use kasasagi_task::{Birth, Runnable, Spawn, Task, TaskRef};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::Location;
+
+/// Makes a scheduler: a handle, and a worker for every seat but the first.
+///
+/// It starts no thread: each [`Worker`] runs on the thread that calls its `run`, and seat 0 is taken by
+/// [`Spawner::enter`].
+///
+/// # Panics
+/// If `config.seats` is not between 1 and [`MAX_SEATS`]; the roof refuses such a number with an error.
+pub fn new(config: Config, driver: Box<dyn Driver>) -> (Spawner, Vec<Worker>) {
+    assert!(
+        (1..=MAX_SEATS).contains(&config.seats),
+        "a scheduler has 1 to {MAX_SEATS} seats, not {}",
+        config.seats
+    );
+    let shared = Shared::new(config, driver);
+    let workers = (1..shared.seats.len()).map(|i| Worker::new(Arc::clone(&shared), i)).collect();
+    (Spawner { shared }, workers)
+}
+
+/// The scheduler's handle; cloned everywhere.
+#[derive(Clone)]
+pub struct Spawner {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Spawner {
+    /// Spawns a task.
+    ///
+    /// From a worker of this scheduler it goes to that worker's queue, in the order of spawns; from elsewhere
+    /// to the injector. On a closed scheduler the future is dropped unpolled, and the task is cancelled
+    /// already, with a reason.
+    #[inline]
+    pub fn spawn<F>(&self, place: &'static Location<'static>, what: F) -> Task<F::Output>
+    where
+        F: Spawn,
+        F::Future: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        current::with(|local| match local {
+            Some(local) if Arc::ptr_eq(&local.shared, &self.shared) && !local.closing.get() => {
+                let (future, attributes) = what.into_parts();
+                let (runnable, task) = local.birth(false, place, attributes).spawn(future);
+                local.spawned(runnable);
+                task
+            }
+            _ => self.spawn_outside(place, what),
+        })
+    }
+
+    fn spawn_outside<F>(&self, place: &'static Location<'static>, what: F) -> Task<F::Output>
+    where
+        F: Spawn,
+        F::Future: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (future, attributes) = what.into_parts();
+        let index = self.outside_of_thread();
+        let mut outside = self.shared.outsides[index].lock();
+        let id = outside.ids.take();
+        let birth =
+            Birth { heap: &outside.heap, home: &self.shared, id, pin: None, place, attributes };
+        let (runnable, task) = birth.spawn(future);
+        // Under the lock, so that the count has one writer; before the push, so that no end is counted first.
+        let closed = self.shared.idle.is_closed();
+        if !closed {
+            self.shared.spawned_outside[index].add(1);
+        }
+        drop(outside);
+        if closed {
+            reject(runnable, &task);
+        } else {
+            self.shared.injector.push(runnable);
+            self.shared.wake_from_outside();
+        }
+        task
+    }
+
+    /// Which heap this thread spawns from.
+    fn outside_of_thread(&self) -> usize {
+        let mut hasher = DefaultHasher::new();
+        thread::current().id().hash(&mut hasher);
+        // The remainder is below the number of heaps, which is small.
+        (hasher.finish() % self.shared.outsides.len() as u64) as usize
+    }
+
+    /// Spawns a task that stays on this thread; `None` if the thread sits in no seat of this scheduler.
+    ///
+    /// When the thread leaves its seat, what is left of such tasks is cancelled.
+    pub fn spawn_local<F>(
+        &self,
+        place: &'static Location<'static>,
+        what: F,
+    ) -> Option<Task<F::Output>>
+    where
+        F: Spawn,
+        F::Future: 'static,
+        F::Output: 'static,
+    {
+        current::with(|local| {
+            let local = local.filter(|local| Arc::ptr_eq(&local.shared, &self.shared))?;
+            let (future, attributes) = what.into_parts();
+            Some(local.spawn_local(place, attributes, future))
+        })
+    }
+
+    /// Whether this thread sits in a seat of this scheduler.
+    pub fn is_current(&self) -> bool {
+        current::with(|local| local.is_some_and(|local| Arc::ptr_eq(&local.shared, &self.shared)))
+    }
+
+    /// Takes seat 0 for the calling thread.
+    ///
+    /// # Errors
+    /// [`Occupied`](crate::Occupied) if another thread runs in it.
+    pub fn enter(&self) -> Result<FrontSeat, crate::Occupied> {
+        FrontSeat::take(&self.shared)
+    }
+
+    /// Looks after seat 0 on this thread for as long as there are tasks and nobody else wants it.
+    pub fn caretake(&self) {
+        FrontSeat::caretake(&self.shared);
+    }
+
+    /// Closes: no new tasks, and those there are asked to end. Returns at once.
+    ///
+    /// The workers return from `run` when the last task has ended. A scheduler with one seat drains in
+    /// [`FrontSeat::drain`], or in the hands of the caretaker.
+    pub fn close(&self) {
+        if self.shared.idle.close() {
+            self.shared.unpark_all();
+            if self.shared.is_deserted() {
+                self.shared.call_caretaker();
+            }
+        }
+    }
+
+    /// Whether it is closed.
+    pub fn is_closed(&self) -> bool {
+        self.shared.idle.is_closed()
+    }
+
+    /// How many tasks have not ended. Exact once the scheduler is closed.
+    pub fn live(&self) -> u64 {
+        self.shared.live()
+    }
+
+    /// References to all tasks that have not ended.
+    pub fn tasks(&self) -> Vec<TaskRef> {
+        self.shared.tasks()
+    }
+
+    /// A copy of the counters.
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
+    }
+
+    /// How many seats there are.
+    pub fn seats(&self) -> usize {
+        self.shared.seats.len()
+    }
+
+    /// A waker that makes the worker in `seat` look around, if it sleeps.
+    pub fn waker_of(&self, seat: usize) -> std::task::Waker {
+        std::sync::Arc::new(SeatWaker { shared: Arc::clone(&self.shared), seat }).into()
+    }
+
+    /// The driver.
+    pub fn driver(&self) -> &dyn Driver {
+        &*self.shared.driver
+    }
+}
+
+struct SeatWaker {
+    shared: Arc<Shared>,
+    seat: usize,
+}
+
+impl std::task::Wake for SeatWaker {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+        self.shared.hurry(self.seat);
+    }
+}
+
+/// Ends a newborn task unpolled.
+#[cold]
+pub(crate) fn reject<T>(runnable: Runnable, task: &Task<T>) {
+    task.cancel_with("the runtime is shut down: spawn before `shutdown`, or on another runtime");
+    // It delivers the cancellation; nothing is polled.
+    let _ = runnable.run();
+}
+
+impl fmt::Debug for Spawner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawner").field("seats", &self.shared.seats.len()).finish_non_exhaustive()
+    }
+}

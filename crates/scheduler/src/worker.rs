@@ -1,0 +1,281 @@
+//! The loop of a seat: find a task, run it, look outside from time to time, sleep.
+
+use crate::idle::Risen;
+use crate::seat::Local;
+use crate::shared::Shared;
+use kasasagi_primitive::sync::Arc;
+use kasasagi_primitive::sync::atomic::Ordering;
+use kasasagi_primitive::task_context;
+use kasasagi_task::{Ran, Runnable};
+
+/// Events that a busy worker takes at a look, and one that attends takes at once: a busy worker's queue must
+/// not be flooded in front of what it has (tokio learned this with 1,024 into a ring of 256).
+const LOOK_EVENTS: usize = 64;
+const ATTEND_EVENTS: usize = 256;
+
+/// Polls between two looks outside; adapted within these bounds to the time they take.
+const CHECK_MIN: u32 = 8;
+const CHECK_MAX: u32 = 512;
+
+/// Tasks a busy worker takes out of the injector at a check.
+const CHECK_INJECTED: usize = 8;
+
+/// The time between two trims of a seat's heap: what was not used in between goes back to the system.
+const TRIM_PERIOD: u64 = 50_000_000;
+
+/// Trims in a row by a seat that has nothing to do: the first marks what is empty, the second gives it back.
+pub(crate) const TRIMS: u32 = 2;
+
+/// How long a seat sleeps at most while the scheduler drains, before it looks again for tasks to cancel.
+const DRAIN_PERIOD: u64 = 5_000_000;
+
+/// A seat that a thread may take: `run` lends it the thread.
+#[derive(Debug)]
+#[must_use = "a seat without a thread runs nothing: call `run` on a thread of its own"]
+pub struct Worker {
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize) -> Self {
+        Self { shared, index }
+    }
+
+    /// The number of the seat.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Runs tasks on this thread until the scheduler is closed and no task is left.
+    pub fn run(self) {
+        let Some(local) = Local::take(&self.shared, self.index) else {
+            unreachable!("a seat's worker is made once, and consumed by its run")
+        };
+        local.seated(|| {
+            local.run_until(|| local.closing.get() && local.shared.live() == 0);
+            // Whoever sleeps learns now that the last task is gone.
+            local.shared.unpark_all();
+        });
+        local.leave();
+    }
+}
+
+impl Local {
+    pub(crate) fn run_until(&self, mut done: impl FnMut() -> bool) {
+        while !done() {
+            self.turn();
+        }
+    }
+
+    /// Runs one task, or sleeps once.
+    #[inline]
+    pub(crate) fn turn(&self) {
+        self.count_turn();
+        let left = self.until_check.get() - 1;
+        self.until_check.set(left);
+        if left == 0 {
+            self.check();
+        }
+        match self.next().or_else(|| self.find()) {
+            Some(task) => self.execute(task),
+            None => self.sleep(),
+        }
+    }
+
+    #[inline]
+    fn count_turn(&self) {
+        let tick = self.tick.get().wrapping_add(1);
+        self.tick.set(tick);
+        self.seat().tick.store(tick, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn execute(&self, task: Runnable) {
+        if self.was_idle.get() {
+            self.leave_idle();
+        }
+        let pinned = task.pin().is_some();
+        let counters = &self.seat().counters;
+        counters.polls.add(1);
+        match task.run() {
+            Ran::Pending => {}
+            Ran::Requeue(task) => self.again(task),
+            Ran::Complete => {
+                counters.completed.add(1);
+                if pinned {
+                    self.pinned_live.set(self.pinned_live.get() - 1);
+                }
+            }
+        }
+        let count = self.core.deque.len() + usize::from(!self.seat().slot.is_empty());
+        if count >= self.shared.idle.threshold() {
+            self.shared.maybe_wake();
+        }
+    }
+
+    /// From idle to running: no searcher any more, and somebody else has the watch.
+    #[cold]
+    fn leave_idle(&self) {
+        self.was_idle.set(false);
+        self.trims_left.set(TRIMS);
+        self.woken.set(false);
+        if self.searching.replace(false) && self.shared.idle.stop_searching() {
+            // Pushes woke nobody while this seat searched: what they left is seen now, after the fence.
+            if !self.shared.injector.is_empty() || !self.core.deque.is_empty() {
+                self.shared.maybe_wake();
+            }
+        }
+        self.pass_watch_on();
+    }
+
+    /// Does what `f` of the driver does, with its wakes going to the end of the queue.
+    fn in_driver<R>(&self, f: impl FnOnce() -> R) -> R {
+        let before = self.in_driver.replace(true);
+        let result = f();
+        self.in_driver.set(before);
+        result
+    }
+
+    /// Fires the timers of this seat, and of those that nobody sits in.
+    pub(crate) fn fire_timers(&self, now: u64) {
+        let driver = &self.shared.driver;
+        let mut seats = self.shared.vacant.load(Ordering::Relaxed) | (1 << self.index);
+        while seats != 0 {
+            let seat = seats.trailing_zeros() as usize;
+            seats &= seats - 1;
+            if driver.deadline(seat) <= now {
+                self.in_driver(|| driver.fire(seat, now));
+            }
+        }
+    }
+
+    /// A busy worker looks outside: timers, events, the inbox, the injector.
+    #[cold]
+    fn check(&self) {
+        let shared = &*self.shared;
+        let now = shared.driver.now();
+        task_context::set_coarse_now(now);
+        self.adapt_interval(now);
+        self.seat().counters.checks.add(1);
+        self.fire_timers(now);
+        if !shared.idle.is_attended() {
+            self.in_driver(|| shared.driver.look(LOOK_EVENTS));
+        }
+        self.empty_inbox();
+        if let Some(task) = self.take_injected(CHECK_INJECTED) {
+            self.core.deque.push(task);
+        }
+        self.core.heap.collect();
+        self.closing.set(shared.idle.is_closed());
+        // Whatever the last wakes found: a queue that is still there after a whole interval is shared.
+        if self.core.deque.len() >= 2 {
+            shared.maybe_wake();
+        }
+    }
+
+    fn adapt_interval(&self, now: u64) {
+        let target = self.shared.config.check_target;
+        let took = now.saturating_sub(self.last_check.replace(now));
+        let interval = self.check_interval.get();
+        let next = if took < target / 2 {
+            interval * 2
+        } else if took > target * 2 {
+            interval / 2
+        } else {
+            interval
+        };
+        let next = next.clamp(CHECK_MIN, CHECK_MAX);
+        self.check_interval.set(next);
+        self.until_check.set(next);
+    }
+
+    /// Nothing to do: waits for somebody's wake, an event or a timer.
+    #[cold]
+    fn sleep(&self) {
+        let shared = &*self.shared;
+        if self.woken.replace(false) {
+            shared.idle.woken_for_nothing();
+        }
+        self.closing.set(shared.idle.is_closed());
+        if self.closing.get() {
+            self.cancel_all();
+            if shared.live() == 0 {
+                return;
+            }
+        }
+        shared.idle.park(self.index, self.searching.replace(false));
+        self.was_idle.set(true);
+        // A closed flag that was missed above left its token, and the sleep below returns at once.
+        if self.sees_work() || !self.core.deque.is_empty() || !self.pinned.is_empty() {
+            self.rise();
+            return;
+        }
+        let now = shared.driver.now();
+        self.trim_heaps(now);
+        let until = self.sleep_until(now);
+        self.seat().counters.parks.add(1);
+        if shared.idle.try_attend(self.index) {
+            self.in_driver(|| self.seat().sleeper.attend(&*shared.driver, until, ATTEND_EVENTS));
+            shared.idle.leave_driver();
+        } else {
+            let _ = self.seat().sleeper.park(now, until);
+        }
+        self.rise();
+        let now = shared.driver.now();
+        task_context::set_coarse_now(now);
+        self.fire_timers(now);
+        self.watch(now);
+        // What the driver woke goes to the queue without a wake each: one for all of it.
+        if self.core.deque.len() >= 2 {
+            shared.maybe_wake();
+        }
+    }
+
+    fn rise(&self) {
+        if self.shared.idle.rise(self.index) == Risen::Searcher {
+            self.searching.set(true);
+            self.woken.set(true);
+        }
+    }
+
+    fn sleep_until(&self, now: u64) -> u64 {
+        let mut until = self.watch_until(now);
+        let mut seats = self.shared.vacant.load(Ordering::Relaxed) | (1 << self.index);
+        while seats != 0 {
+            let seat = seats.trailing_zeros() as usize;
+            seats &= seats - 1;
+            until = until.min(self.shared.driver.deadline(seat));
+        }
+        if self.closing.get() {
+            until = until.min(now.saturating_add(DRAIN_PERIOD));
+        }
+        if self.trims_left.get() > 0 {
+            until = until.min(self.last_trim.get().saturating_add(TRIM_PERIOD));
+        }
+        until
+    }
+
+    /// Gives memory that a burst left behind back to the system, a while after the burst.
+    fn trim_heaps(&self, now: u64) {
+        let left = self.trims_left.get();
+        if left == 0 || now.saturating_sub(self.last_trim.get()) < TRIM_PERIOD {
+            return;
+        }
+        self.last_trim.set(now);
+        self.trims_left.set(left - 1);
+        self.core.heap.trim();
+        for outside in &self.shared.outsides {
+            if let Some(outside) = outside.try_lock() {
+                outside.heap.trim();
+            }
+        }
+    }
+
+    /// Asks every task to end: those that were spawned before the close, and those that raced with it.
+    pub(crate) fn cancel_all(&self) {
+        for task in self.shared.tasks() {
+            task.cancel_with_default("the runtime is shutting down");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The futures that wait for permits.
+
+use super::{OwnedPermit, Permit, Semaphore, Want};
+use crate::Closed;
+use kasasagi_primitive::sync::Arc;
+use kasasagi_primitive::wait_list::Waiter;
+use kasasagi_primitive::wait_site::WaitKind;
+use kasasagi_primitive::{coop, task_context};
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::Future;
+use std::ops::Deref;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+pin_project! {
+    /// A request for permits, borrowed or owned.
+    pub(super) struct Request<S: Deref<Target = Semaphore>> {
+        // None once the request was answered.
+        semaphore: Option<S>,
+        permits: usize,
+        place: &'static Location<'static>,
+        #[pin]
+        waiter: Waiter<Want>,
+    }
+
+    impl<S: Deref<Target = Semaphore>> PinnedDrop for Request<S> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(semaphore) = this.semaphore {
+                semaphore.leave(this.waiter);
+            }
+        }
+    }
+}
+
+impl<S: Deref<Target = Semaphore>> Request<S> {
+    pub(super) fn new(semaphore: S, permits: usize, place: &'static Location<'static>) -> Self {
+        let waiter = Waiter::new(Want { permits, closed: false });
+        Self { semaphore: Some(semaphore), permits, place, waiter }
+    }
+
+    /// Gives back the semaphore together with the permits.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(S, usize), Closed>> {
+        ready!(coop::poll_proceed(cx));
+        let this = self.project();
+        let semaphore =
+            this.semaphore.as_ref().expect("a future is not polled after it gave its result");
+        match semaphore.poll_take(*this.permits, this.waiter, cx) {
+            Poll::Ready(result) => {
+                let semaphore = this.semaphore.take().expect("it was there just now");
+                Poll::Ready(result.map(|()| (semaphore, *this.permits)))
+            }
+            Poll::Pending => {
+                coop::refund();
+                let resource = std::ptr::from_ref::<Semaphore>(semaphore).addr();
+                task_context::waiting(WaitKind::Semaphore, resource, this.place);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// Waits for permits; made by [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe, but gives up its place in the line. Permits it was already given go to the next.
+    #[must_use = "it takes nothing until it is awaited"]
+    pub struct Acquire<'a> {
+        #[pin]
+        request: Request<&'a Semaphore>,
+    }
+}
+
+impl<'a> Acquire<'a> {
+    pub(super) fn new(request: Request<&'a Semaphore>) -> Self {
+        Self { request }
+    }
+}
+
+impl<'a> Future for Acquire<'a> {
+    type Output = Result<Permit<'a>, Closed>;
+
+    /// # Panics
+    /// When it is polled after it gave its result.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(self.project().request.poll(cx));
+        Poll::Ready(answer.map(|(semaphore, permits)| Permit::new(semaphore, permits)))
+    }
+}
+
+pin_project! {
+    /// Waits for a permit that owns its semaphore; made by [`Semaphore::acquire_owned`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe, but gives up its place in the line. A permit it was already given goes to the next.
+    #[must_use = "it takes nothing until it is awaited"]
+    pub struct AcquireOwned {
+        #[pin]
+        request: Request<Arc<Semaphore>>,
+    }
+}
+
+impl AcquireOwned {
+    pub(super) fn new(request: Request<Arc<Semaphore>>) -> Self {
+        Self { request }
+    }
+}
+
+impl Future for AcquireOwned {
+    type Output = Result<OwnedPermit, Closed>;
+
+    /// # Panics
+    /// When it is polled after it gave its result.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(self.project().request.poll(cx));
+        Poll::Ready(answer.map(|(semaphore, permits)| OwnedPermit::new(semaphore, permits)))
+    }
+}
+
+impl fmt::Debug for Acquire<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquire").field("permits", &self.request.permits).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AcquireOwned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AcquireOwned").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,3 @@
+//! What the primitives promise, through their public face.
+
+mod semaphore;

@@ -1,0 +1,4 @@
+//! Models of the primitives, through their public face.
+#![cfg(kasasagi_loom)]
+
+mod semaphore;

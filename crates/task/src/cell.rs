@@ -1,0 +1,620 @@
+//! The task cell: one block that holds a header of two cache lines and the future, later its output.
+//!
+//! The state word (`state.rs`) decides who may touch what: the runner, from the wake that scheduled the task
+//! to the end of its poll, everything; the handle, once COMPLETE, the output; the join cell is the handle's
+//! while WAITS is clear, and read-only while it is set. Blocks come from the slab and go back to it.
+#![allow(
+    unsafe_code,
+    reason = "the vtable erases the future's type; the state word says who may touch it"
+)]
+
+use crate::error::JoinError;
+use crate::meta::{Attributes, Extra, TaskId};
+use crate::panic_site;
+use crate::slab::{self, Heap};
+use crate::state::{After, AfterPending, AfterReady, BIRTH, CANCEL, CANCELLED, COMPLETE, State};
+use crate::waker;
+use kasasagi_primitive::cell::UnsafeCell;
+use kasasagi_primitive::sync::Arc;
+use kasasagi_primitive::sync::atomic::{AtomicPtr, Ordering};
+use kasasagi_primitive::task_context::{self, TaskContext};
+use kasasagi_primitive::{coop, thread_local};
+use std::alloc::Layout;
+use std::any::Any;
+use std::cell::Cell as StdCell;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, Waker};
+
+/// Where a woken task goes: implemented by a scheduler, or by a pool.
+pub trait Schedule: Sized + Send + Sync + 'static {
+    /// Puts a task that became due into a queue.
+    ///
+    /// Called by whoever wakes, on any thread, at any time until the task completes. `home` is alive until
+    /// the task is in a queue, and no longer: the task may run and end at once, and the last of its runtime
+    /// with it. Who still needs `home` then takes [`Home::hold`] before the push.
+    fn schedule(task: Runnable, home: Home<Self>);
+}
+
+/// The scheduler of a task that is due.
+#[derive(Debug)]
+pub struct Home<S>(NonNull<S>);
+
+impl<S> Home<S> {
+    /// The scheduler's address, to be compared.
+    #[inline]
+    pub fn as_ptr(&self) -> *const S {
+        self.0.as_ptr()
+    }
+
+    /// A share of the scheduler, which keeps it alive after the push.
+    pub fn hold(&self) -> Arc<S> {
+        // SAFETY: the pointer came from `Arc::as_ptr` in `spawn`, and the scheduler keeps itself alive while a
+        // task of it is incomplete; this one is, until it is pushed.
+        unsafe { Arc::increment_strong_count(self.0.as_ptr()) };
+        // SAFETY: the count just taken is handed to the returned Arc.
+        unsafe { Arc::from_raw(self.0.as_ptr()) }
+    }
+}
+
+/// No seat: the task may run anywhere.
+const NO_PIN: u32 = u32::MAX;
+
+/// What every block of a task begins with.
+#[repr(C)]
+pub(crate) struct Header {
+    // These two are the slab's `BlockHead`.
+    pub(crate) state: State,
+    /// Belongs to whoever has the task in an intrusive queue; the slab's while the block is free.
+    next: UnsafeCell<*mut slab::BlockHead>,
+    pub(crate) rest: Rest,
+}
+
+/// What a spawn writes: the rest of the hot line, then the cold one.
+#[repr(C)]
+pub(crate) struct Rest {
+    vtable: &'static VTable,
+    /// The scheduler; valid while the task is incomplete.
+    shared: *const (),
+    join: UnsafeCell<MaybeUninit<Waker>>,
+    extra: AtomicPtr<Extra>,
+    pin: u32,
+    pub(crate) context: TaskContext,
+    pub(crate) spawned_at: &'static Location<'static>,
+    pub(crate) parent: u64,
+}
+
+struct VTable {
+    /// Polls the future; once it is ready, its output takes its place.
+    poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<()>,
+    drop_future: unsafe fn(NonNull<Header>),
+    /// Puts an error where the future was.
+    write_error: unsafe fn(NonNull<Header>, JoinError),
+    /// Moves the output to where the pointer says.
+    read_output: unsafe fn(NonNull<Header>, *mut ()),
+    drop_output: unsafe fn(NonNull<Header>),
+    schedule: unsafe fn(NonNull<Header>),
+}
+
+/// The future, then its output, both at the beginning.
+#[repr(C)]
+union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<Output<F>>,
+}
+
+type Output<F> = Result<<F as Future>::Output, JoinError>;
+
+#[repr(C)]
+struct Cell<F: Future> {
+    header: Header,
+    stage: UnsafeCell<Stage<F>>,
+}
+
+thread_local! {
+    // Set by `yield_now`: the poll under way ends with the task at the end of its queue.
+    static YIELDED: StdCell<bool> = StdCell::new(false)
+}
+
+thread_local! {
+    // Set while `poll` drops a future that is ready: a panic then leaves no future behind.
+    static DROPPING: StdCell<bool> = StdCell::new(false)
+}
+
+/// The pointer to a task's header; copies of it are references only where the state word counts them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ptr(pub(crate) NonNull<Header>);
+
+/// The right, and duty, to poll a task once; exists while the task is due.
+///
+/// Dropping it would strand the task: it is either run or pushed.
+#[derive(Debug)]
+#[must_use = "a task that is due must be run or queued"]
+pub struct Runnable(Ptr);
+
+// SAFETY: a Runnable is exclusive by the state word; that its future may be polled on another thread is what
+// `spawn` demands by `Send`, and what the caller of `spawn_unchecked` promises by `pin`.
+unsafe impl Send for Runnable {}
+
+/// How a run ended.
+#[derive(Debug)]
+#[must_use]
+pub enum Ran {
+    /// The task waits; its wakers have it.
+    Pending,
+    /// The task was woken meanwhile, or yielded: to the end of the queue.
+    Requeue(Runnable),
+    /// The task is over.
+    Complete,
+}
+
+/// What to make a task of.
+#[derive(Debug)]
+pub struct Birth<'a, S> {
+    /// Where its block comes from.
+    pub heap: &'a Heap,
+    /// Who queues it.
+    pub home: &'a Arc<S>,
+    /// Its number.
+    pub id: u64,
+    /// The seat it has to run on, if any.
+    pub pin: Option<u32>,
+    /// Where the program spawned it.
+    pub place: &'static Location<'static>,
+    /// What was said about it.
+    pub attributes: Attributes,
+}
+
+/// Makes a task, due at once, and the pointer for its handle.
+///
+/// # Safety
+/// If `F` or its output is not `Send`, `pin` names a seat, that seat is run by the calling thread alone until
+/// the task is complete, and the handle stays on this thread. If `F` is not `'static`, the task is complete
+/// before `F`'s borrows end.
+pub(crate) unsafe fn spawn<F: Future, S: Schedule>(
+    birth: Birth<'_, S>,
+    future: F,
+) -> (Runnable, Ptr) {
+    let block = birth.heap.alloc(Layout::new::<Cell<F>>());
+    let cell = block.cast::<Cell<F>>().as_ptr();
+    let header = block.cast::<Header>();
+    let extra = match birth.attributes.name {
+        None => std::ptr::null_mut(),
+        name => Box::into_raw(Box::new(Extra::named(name))),
+    };
+    let rest = Rest {
+        vtable: const { &Vt::<F, S>::TABLE },
+        shared: Arc::as_ptr(birth.home).cast(),
+        join: UnsafeCell::new(MaybeUninit::uninit()),
+        extra: AtomicPtr::new(extra),
+        pin: birth.pin.unwrap_or(NO_PIN),
+        context: TaskContext::new(birth.id),
+        spawned_at: birth.place,
+        parent: task_context::current_id().unwrap_or(0),
+    };
+    let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
+    let block = cell.cast::<u8>();
+    // SAFETY: in bounds: the block is as large as the cell.
+    let rest_at = unsafe { block.add(std::mem::offset_of!(Header, rest)) }.cast::<Rest>();
+    // SAFETY: as above.
+    let stage_at = unsafe { block.add(std::mem::offset_of!(Cell<F>, stage)) };
+    // SAFETY: the block is ours alone until its state word is published; `state` and `next` are the slab's
+    // and initialised.
+    unsafe { rest_at.write(rest) };
+    // SAFETY: as above.
+    unsafe { stage_at.cast::<UnsafeCell<Stage<F>>>().write(stage) };
+    // SAFETY: every field of the header is initialised now.
+    let state = unsafe { &header.as_ref().state };
+    // Release: a scan that takes a reference (Acquire) sees the header.
+    state.0.store(BIRTH, Ordering::Release);
+    (Runnable(Ptr(header)), Ptr(header))
+}
+
+struct Vt<F, S>(std::marker::PhantomData<(F, S)>);
+
+impl<F: Future, S: Schedule> Vt<F, S> {
+    const TABLE: VTable = VTable {
+        poll: poll::<F>,
+        drop_future: drop_future::<F>,
+        write_error: write_error::<F>,
+        read_output: read_output::<F>,
+        drop_output: drop_output::<F>,
+        schedule: schedule::<S>,
+    };
+}
+
+/// Shows the stage of the cell to `f`.
+///
+/// # Safety
+/// `header` begins a `Cell<F>`, and the caller is the one whom the state word gives the stage.
+#[inline]
+unsafe fn with_stage<F: Future, R>(
+    header: NonNull<Header>,
+    f: impl FnOnce(*mut Stage<F>) -> R,
+) -> R {
+    // SAFETY: the caller says that this is a `Cell<F>`; it is alive while its state word is not zero.
+    let cell = unsafe { header.cast::<Cell<F>>().as_ref() };
+    cell.stage.with_mut(f)
+}
+
+unsafe fn poll<F: Future>(header: NonNull<Header>, cx: &mut Context<'_>) -> Poll<()> {
+    let poll = |stage: *mut Stage<F>| {
+        // SAFETY: the runner has the stage, and it holds the future until the poll below is ready.
+        let future = unsafe { &mut *stage.cast::<F>() };
+        // SAFETY: the block does not move, and the future is dropped in place.
+        let output = std::task::ready!(unsafe { Pin::new_unchecked(future) }.poll(cx));
+        // The future is dropped before its output is shown; a panic in its drop is the task's.
+        if std::mem::needs_drop::<F>() {
+            DROPPING.with(|dropping| dropping.set(true));
+            // SAFETY: as above; not used after this.
+            unsafe { stage.cast::<F>().drop_in_place() };
+            DROPPING.with(|dropping| dropping.set(false));
+        }
+        // SAFETY: the future is gone, its place is free.
+        unsafe { stage.cast::<Output<F>>().write(Ok(output)) };
+        Poll::Ready(())
+    };
+    // SAFETY: the vtable and the cell were made together; the caller is the runner.
+    unsafe { with_stage::<F, _>(header, poll) }
+}
+
+unsafe fn drop_future<F: Future>(header: NonNull<Header>) {
+    // SAFETY: the runner has the stage, and it holds the future.
+    let drop = |stage: *mut Stage<F>| unsafe { stage.cast::<F>().drop_in_place() };
+    // SAFETY: the vtable and the cell were made together; the caller is the runner.
+    unsafe { with_stage::<F, _>(header, drop) }
+}
+
+unsafe fn write_error<F: Future>(header: NonNull<Header>, error: JoinError) {
+    let write = |stage: *mut Stage<F>| {
+        // SAFETY: the runner has the stage, and the future was dropped.
+        unsafe { stage.cast::<Output<F>>().write(Err(error)) };
+    };
+    // SAFETY: the vtable and the cell were made together; the caller is the runner.
+    unsafe { with_stage::<F, _>(header, write) }
+}
+
+unsafe fn read_output<F: Future>(header: NonNull<Header>, to: *mut ()) {
+    let read = |stage: *mut Stage<F>| {
+        // SAFETY: COMPLETE and the handle's word: the output is there, and taken once.
+        let output = unsafe { stage.cast::<Output<F>>().read() };
+        // SAFETY: the handle passes room for its output type, which is this future's.
+        unsafe { to.cast::<Output<F>>().write(output) };
+    };
+    // SAFETY: the vtable and the cell were made together; the caller is the handle.
+    unsafe { with_stage::<F, _>(header, read) }
+}
+
+unsafe fn drop_output<F: Future>(header: NonNull<Header>) {
+    // SAFETY: COMPLETE; the caller is the handle, or the runner of a task without one.
+    let drop = |stage: *mut Stage<F>| unsafe { stage.cast::<Output<F>>().drop_in_place() };
+    // SAFETY: the vtable and the cell were made together.
+    unsafe { with_stage::<F, _>(header, drop) }
+}
+
+unsafe fn schedule<S: Schedule>(header: NonNull<Header>) {
+    let task = Ptr(header);
+    let shared = task.header().rest.shared.cast::<S>().cast_mut();
+    // SAFETY: `spawn` stored the address of a live Arc's content.
+    let home = Home(unsafe { NonNull::new_unchecked(shared) });
+    S::schedule(Runnable(task), home);
+}
+
+/// Runs foreign code that must not unwind into a runner: a poll, a drop.
+fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(f))
+}
+
+/// Drops a panic's payload, whose own drop may panic again.
+pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(second) = guarded(|| drop(payload)) {
+        // Twice is malice; the second one is leaked, as nothing else can be done with it safely.
+        std::mem::forget(second);
+    }
+}
+
+impl Ptr {
+    /// The header. The caller holds a reference, or is the runner.
+    #[inline]
+    pub(crate) fn header<'a>(self) -> &'a Header {
+        // SAFETY: a `Ptr` is only used by who holds a reference, the runner's included; blocks are freed when
+        // the last is gone.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn pin(self) -> Option<u32> {
+        let pin = self.header().rest.pin;
+        (pin != NO_PIN).then_some(pin)
+    }
+
+    /// What the caller named it.
+    pub(crate) fn given_name(self) -> Option<std::sync::Arc<str>> {
+        self.extra().and_then(|extra| extra.name.lock().clone())
+    }
+
+    #[inline]
+    pub(crate) fn state<'a>(self) -> &'a State {
+        &self.header().state
+    }
+
+    pub(crate) fn id(self) -> TaskId {
+        TaskId::new(self.header().rest.context.id).expect("a live task has a number above zero")
+    }
+
+    pub(crate) fn extra<'a>(self) -> Option<&'a Extra> {
+        // SAFETY: an `Extra` lives as long as its task, and is never replaced.
+        unsafe { self.header().rest.extra.load(Ordering::Acquire).as_ref() }
+    }
+
+    pub(crate) fn extra_or_new<'a>(self) -> &'a Extra {
+        if let Some(extra) = self.extra() {
+            return extra;
+        }
+        let new = Box::into_raw(Box::new(Extra::default()));
+        let slot = &self.header().rest.extra;
+        let winner = match slot.compare_exchange(
+            std::ptr::null_mut(),
+            new,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            Ok(_) => new,
+            Err(other) => {
+                // SAFETY: made above, and nobody has seen it.
+                drop(unsafe { Box::from_raw(new) });
+                other
+            }
+        };
+        // SAFETY: as in `extra`.
+        unsafe { &*winner }
+    }
+
+    /// Does what a change of the word asks for.
+    #[inline]
+    pub(crate) fn follow(self, after: After) {
+        match after {
+            After::Nothing => {}
+            After::Schedule => self.schedule(),
+            After::Free => self.free(),
+        }
+    }
+
+    /// Queues the task; the caller moved WAKES away from zero.
+    #[inline]
+    fn schedule(self) {
+        // SAFETY: the vtable and the header were made together.
+        unsafe { (self.header().rest.vtable.schedule)(self.0) }
+    }
+
+    /// Gives the block back; the caller dropped the last reference.
+    pub(crate) fn free(self) {
+        let extra = self.header().rest.extra.load(Ordering::Acquire);
+        if !extra.is_null() {
+            // SAFETY: made by `Box::into_raw`; nobody else has the task any more.
+            drop(unsafe { Box::from_raw(extra) });
+        }
+        // SAFETY: the block came from the slab, and the last reference is gone.
+        unsafe { slab::free(self.0.cast()) }
+    }
+
+    /// Drops the output and keeps a panic of it from whoever calls.
+    pub(crate) fn drop_output(self) {
+        // SAFETY: the caller is the one to whom the word gives the output, and it is there.
+        if let Err(payload) = guarded(|| unsafe { (self.header().rest.vtable.drop_output)(self.0) })
+        {
+            drop_payload(payload);
+        }
+    }
+
+    /// Takes the output.
+    ///
+    /// # Safety
+    /// `T` is the task's output type; COMPLETE was seen, and the handle takes it for the first time.
+    #[inline]
+    pub(crate) unsafe fn read_output<T>(self) -> Result<T, JoinError> {
+        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
+        // SAFETY: the caller's promise.
+        unsafe { (self.header().rest.vtable.read_output)(self.0, output.as_mut_ptr().cast()) };
+        // SAFETY: `read_output` wrote it.
+        unsafe { output.assume_init() }
+    }
+
+    /// Puts the handle's waker into the join cell. The handle calls it while WAITS is clear.
+    pub(crate) fn write_join_waker(self, waker: Waker) {
+        // SAFETY: WAITS is clear and the handle is exclusive: nobody else looks at the cell.
+        self.header().rest.join.with_mut(|cell| unsafe { (*cell).write(waker) });
+    }
+
+    /// Takes the waker out of the join cell: by the completer that saw WAITS, or by the handle that cleared
+    /// it or learned that the completer had not seen it.
+    pub(crate) fn take_join_waker(self) -> Waker {
+        // Read only, under `with`: the handle may be reading it too, see `Task::drop`.
+        // SAFETY: the word gives the waker to the caller, and it was written.
+        self.header().rest.join.with(|cell| unsafe { cell.cast::<Waker>().read() })
+    }
+
+    /// Whether the waker in the join cell is as good as `waker`. The handle calls it while WAITS is set.
+    pub(crate) fn join_waker_is(self, waker: &Waker) -> bool {
+        // SAFETY: WAITS is set: the cell holds a waker and nobody writes. The completer may copy it out and
+        // wake it, but our comparison reads the two words only.
+        self.header().rest.join.with(|cell| unsafe { &*cell.cast::<Waker>() }.will_wake(waker))
+    }
+
+    /// The two words of the join waker, which may turn out to be another's. The handle calls it while WAITS
+    /// is set.
+    pub(crate) fn copy_join_waker(self) -> MaybeUninit<Waker> {
+        // SAFETY: WAITS is set: the cell holds a waker and nobody writes.
+        self.header().rest.join.with(|cell| unsafe { cell.read() })
+    }
+}
+
+/// The task that this thread polls; it is alive for as long as the caller, who runs inside it, does not
+/// return.
+pub(crate) fn current() -> Option<Ptr> {
+    let context = task_context::current();
+    if context.is_null() {
+        return None;
+    }
+    let offset = std::mem::offset_of!(Header, rest.context);
+    // SAFETY: only `Runnable::run` enters contexts, and they are fields of headers.
+    let header = unsafe { context.cast::<u8>().sub(offset) };
+    NonNull::new(header.cast_mut().cast::<Header>()).map(Ptr)
+}
+
+/// Marks the poll under way as ended by `yield_now`, if `waker` is the polled task's own.
+pub(crate) fn mark_yielded(waker: &Waker) -> bool {
+    let own = current().is_some_and(|task| waker::is_of(waker, task));
+    if own {
+        YIELDED.with(|yielded| yielded.set(true));
+    }
+    own
+}
+
+impl Runnable {
+    /// Polls the task once.
+    pub fn run(self) -> Ran {
+        let task = self.0;
+        let header = task.header();
+        let start = header.state.start();
+        if start.has(CANCEL) {
+            return self.deliver();
+        }
+        header.rest.context.wait.clear();
+        // SAFETY: the runner's reference keeps the context alive; only this thread polls the task.
+        let entered = unsafe { task_context::enter(&raw const header.rest.context) };
+        let budget = coop::start();
+        let waker = waker::borrowed(task);
+        let mut cx = Context::from_waker(&waker);
+        // SAFETY: this is the runner, and the task is not complete: the stage holds the future.
+        let polled = guarded(|| unsafe { (header.rest.vtable.poll)(task.0, &mut cx) });
+        coop::restore(budget);
+        drop(entered);
+        let yielded = YIELDED.with(|yielded| yielded.replace(false));
+        match polled {
+            Ok(Poll::Pending) if yielded => Ran::Requeue(self),
+            Ok(Poll::Pending) => match header.state.end_pending(start) {
+                AfterPending::Idle => Ran::Pending,
+                AfterPending::Requeue => Ran::Requeue(self),
+            },
+            Ok(Poll::Ready(())) => self.complete(COMPLETE),
+            Err(payload) => self.panicked(payload),
+        }
+    }
+
+    /// Delivers a cancellation: the future is dropped where it is suspended.
+    #[cold]
+    fn deliver(self) -> Ran {
+        let task = self.0;
+        let _ = task.state().take_cancel();
+        let header = task.header();
+        // SAFETY: the runner's reference keeps the context alive; only this thread runs the task.
+        let entered = unsafe { task_context::enter(&raw const header.rest.context) };
+        // SAFETY: this is the runner, and the task is not complete: the stage holds the future.
+        let drop_future = guarded(|| unsafe { (header.rest.vtable.drop_future)(task.0) });
+        drop(entered);
+        YIELDED.with(|yielded| yielded.set(false));
+        let (how, error) = match drop_future {
+            Ok(()) => {
+                let reason = task.extra().and_then(|extra| extra.reason.lock().clone());
+                (COMPLETE | CANCELLED, JoinError::cancelled(task.id(), task.given_name(), reason))
+            }
+            Err(payload) => (COMPLETE, self.error_of(payload)),
+        };
+        // SAFETY: this is the runner, and the future is gone.
+        unsafe { (task.header().rest.vtable.write_error)(task.0, error) };
+        self.complete(how)
+    }
+
+    #[cold]
+    fn error_of(&self, payload: Box<dyn Any + Send>) -> JoinError {
+        JoinError::panicked(self.0.id(), self.0.given_name(), payload, panic_site::take())
+    }
+
+    /// Ends a task whose poll panicked. What is left of the future is dropped.
+    #[cold]
+    fn panicked(self, payload: Box<dyn Any + Send>) -> Ran {
+        let task = self.0;
+        let error = self.error_of(payload);
+        // A ready future that panicked in its drop is gone already, as far as it can go.
+        if !DROPPING.with(|dropping| dropping.replace(false)) {
+            // SAFETY: this is the runner; the poll panicked with the future still in its place.
+            let drop_future = || unsafe { (task.header().rest.vtable.drop_future)(task.0) };
+            if let Err(second) = guarded(drop_future) {
+                drop_payload(second);
+            }
+        }
+        // SAFETY: this is the runner, and the future is gone.
+        unsafe { (task.header().rest.vtable.write_error)(task.0, error) };
+        self.complete(COMPLETE)
+    }
+
+    #[inline]
+    fn complete(self, how: u64) -> Ran {
+        let task = self.0;
+        match task.state().complete(how) {
+            AfterReady::Done => {}
+            AfterReady::WakeJoiner => {
+                let joiner = task.take_join_waker();
+                task.follow(task.state().drop_ref_of_complete());
+                // A foreign waker may panic; the worker must not.
+                if let Err(payload) = guarded(|| joiner.wake()) {
+                    drop_payload(payload);
+                }
+            }
+            AfterReady::DropOutput => {
+                task.drop_output();
+                task.follow(task.state().drop_ref_of_complete());
+            }
+        }
+        Ran::Complete
+    }
+
+    /// The seat this task has to run on, if any.
+    #[inline]
+    pub fn pin(&self) -> Option<u32> {
+        self.0.pin()
+    }
+
+    /// The task's number.
+    pub fn id(&self) -> TaskId {
+        self.0.id()
+    }
+
+    /// The pointer, for a slot or an intrusive queue.
+    #[inline]
+    pub fn into_raw(self) -> NonNull<()> {
+        self.0.0.cast()
+    }
+
+    /// The task again.
+    ///
+    /// # Safety
+    /// `raw` came from `into_raw`, and is given back once.
+    #[inline]
+    pub unsafe fn from_raw(raw: NonNull<()>) -> Self {
+        Self(Ptr(raw.cast()))
+    }
+
+    /// Reads the word that belongs to the queue which holds the task.
+    ///
+    /// # Safety
+    /// `raw` is in an intrusive queue of the caller's.
+    #[inline]
+    pub unsafe fn next_of(raw: NonNull<()>) -> *mut () {
+        // SAFETY: a task that is queued is alive, and its queue alone uses `next`.
+        Ptr(raw.cast()).header().next.with(|next| unsafe { *next }).cast()
+    }
+
+    /// Writes the word that belongs to the queue which holds the task.
+    ///
+    /// # Safety
+    /// As for `next_of`.
+    #[inline]
+    pub unsafe fn set_next_of(raw: NonNull<()>, to: *mut ()) {
+        // SAFETY: as in `next_of`.
+        Ptr(raw.cast()).header().next.with_mut(|next| unsafe { *next = to.cast() });
+    }
+}

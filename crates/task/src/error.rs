@@ -1,0 +1,133 @@
+//! Why a task gave no output: it was cancelled, it panicked, or it waited for itself.
+
+use crate::meta::TaskId;
+use kasasagi_primitive::sync::Mutex;
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// Why awaiting a [`Task`](crate::Task) gave no output.
+///
+/// Counterpart: `asyncio.CancelledError`, or the exception that `await task` raises.
+pub struct JoinError(Box<Repr>);
+
+struct Repr {
+    id: TaskId,
+    name: Option<Arc<str>>,
+    kind: Kind,
+}
+
+enum Kind {
+    Cancelled { reason: Option<Arc<str>> },
+    // A payload is Send and not Sync; behind a lock the error is both.
+    Panicked { payload: Mutex<Box<dyn Any + Send>>, place: Option<Arc<str>> },
+    SelfAwait,
+}
+
+impl JoinError {
+    pub(crate) fn cancelled(id: TaskId, name: Option<Arc<str>>, reason: Option<Arc<str>>) -> Self {
+        Self(Box::new(Repr { id, name, kind: Kind::Cancelled { reason } }))
+    }
+
+    pub(crate) fn panicked(
+        id: TaskId,
+        name: Option<Arc<str>>,
+        payload: Box<dyn Any + Send>,
+        place: Option<Arc<str>>,
+    ) -> Self {
+        let payload = Mutex::new(payload);
+        Self(Box::new(Repr { id, name, kind: Kind::Panicked { payload, place } }))
+    }
+
+    pub(crate) fn self_await(id: TaskId, name: Option<Arc<str>>) -> Self {
+        Self(Box::new(Repr { id, name, kind: Kind::SelfAwait }))
+    }
+
+    /// Whether the task was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.0.kind, Kind::Cancelled { .. })
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0.kind, Kind::Panicked { .. })
+    }
+
+    /// The task's number.
+    pub fn id(&self) -> TaskId {
+        self.0.id
+    }
+
+    /// Why the task was cancelled, as the one who cancelled it said; `None` for a panic or without a reason.
+    pub fn reason(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Cancelled { reason } => reason.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Where the task panicked, `file:line:column`; `None` if it did not, or if the program's own panic hook
+    /// replaced the one that remembers places.
+    pub fn panic_place(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Panicked { place, .. } => place.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The panic's payload, to be given to [`std::panic::resume_unwind`].
+    ///
+    /// # Errors
+    /// The error itself, if the task did not panic.
+    pub fn into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
+        match self.0.kind {
+            Kind::Panicked { payload, .. } => Ok(payload.into_inner()),
+            _ => Err(self),
+        }
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> Option<&str> {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.name {
+            Some(name) => write!(f, "task `{name}`")?,
+            None => write!(f, "task `{}`", self.0.id)?,
+        }
+        match &self.0.kind {
+            Kind::Cancelled { reason: None } => write!(f, " was cancelled"),
+            Kind::Cancelled { reason: Some(reason) } => write!(f, " was cancelled: {reason}"),
+            Kind::Panicked { payload, place } => {
+                write!(f, " panicked")?;
+                if let Some(place) = place {
+                    write!(f, " at {place}")?;
+                }
+                let payload = payload.lock();
+                match message(&**payload) {
+                    Some(text) => write!(f, ": {text}"),
+                    None => Ok(()),
+                }
+            }
+            Kind::SelfAwait => write!(
+                f,
+                " cannot await itself: it would wait for ever. Await the handle in another task, or return \
+                 the value instead"
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinError({self})")
+    }
+}
+
+impl Error for JoinError {}

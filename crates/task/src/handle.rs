@@ -1,0 +1,378 @@
+//! The handles: `Task<T>` waits for an output, `TaskRef` inspects and cancels.
+#![allow(unsafe_code, reason = "a handle is a pointer; what it may touch, the state word says")]
+
+use crate::cell::{self, Ptr};
+use crate::error::JoinError;
+use crate::meta::{TaskId, TaskInfo, TaskState};
+use crate::state::{After, CANCEL, CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
+use kasasagi_primitive::sync::atomic::Ordering;
+use kasasagi_primitive::task_context;
+use kasasagi_primitive::wait_site::WaitKind;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A spawned future: waits for its output, cancels it, tells about it.
+///
+/// Awaited, it gives `Result<T, JoinError>`; `&mut task` is a future too, for whoever wants to keep the
+/// handle. Dropping it detaches: the task runs on, and its output is dropped.
+///
+/// Counterpart: `asyncio.Task`. There, a task that nobody refers to may vanish; here it may not.
+#[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
+pub struct Task<T> {
+    task: Ptr,
+    /// The output was given out: what is left is a reference.
+    taken: bool,
+    _output: PhantomData<T>,
+}
+
+// SAFETY: the handle moves and drops the output, and nothing else that depends on `T`.
+unsafe impl<T: Send> Send for Task<T> {}
+// SAFETY: a shared handle reaches words and names only, never the output.
+unsafe impl<T: Send> Sync for Task<T> {}
+
+impl<T> Unpin for Task<T> {}
+
+impl<T> Task<T> {
+    /// # Safety
+    /// `task` comes from `cell::spawn` of a future with output `T`, and carries the handle's reference.
+    pub(crate) unsafe fn new(task: Ptr) -> Self {
+        Self { task, taken: false, _output: PhantomData }
+    }
+
+    /// The task's number.
+    pub fn id(&self) -> TaskId {
+        self.task.id()
+    }
+
+    /// The task's name, or `Task-<n>`.
+    pub fn name(&self) -> Arc<str> {
+        self.task.name()
+    }
+
+    /// Names the task anew.
+    pub fn set_name(&self, name: impl fmt::Display) {
+        *self.task.extra_or_new().name.lock() = Some(name.to_string().into());
+    }
+
+    /// Whether the task has ended.
+    pub fn is_finished(&self) -> bool {
+        self.task.state().load(Ordering::Acquire).has(COMPLETE)
+    }
+
+    /// Whether the task has ended by cancellation.
+    pub fn is_cancelled(&self) -> bool {
+        self.task.state().load(Ordering::Acquire).has(CANCELLED)
+    }
+
+    /// Asks the task to end: at its present suspension point, or at the next, its future is dropped.
+    ///
+    /// `false` if it has ended already. A value that it returns before that wins.
+    ///
+    /// Counterpart: `asyncio.Task.cancel`.
+    pub fn cancel(&self) -> bool {
+        self.task.cancel()
+    }
+
+    /// As [`cancel`](Self::cancel), with a reason that the one who awaits the task can read.
+    pub fn cancel_with(&self, reason: impl fmt::Display) -> bool {
+        self.task.cancel_with(&reason)
+    }
+
+    /// The output, if the task has ended and the output was not taken.
+    pub fn try_take(&mut self) -> Option<Result<T, JoinError>> {
+        (!self.taken && self.is_finished()).then(|| self.take())
+    }
+
+    /// A reference that inspects and cancels, and does not join.
+    pub fn handle(&self) -> TaskRef {
+        TaskRef::of(self.task)
+    }
+
+    fn take(&mut self) -> Result<T, JoinError> {
+        self.taken = true;
+        // SAFETY: the callers saw COMPLETE and `taken` unset; `T` is the output by `new`'s contract.
+        unsafe { self.task.read_output() }
+    }
+
+    fn poll_join(
+        &mut self,
+        cx: &mut Context<'_>,
+        place: &'static Location<'static>,
+    ) -> Poll<Result<T, JoinError>> {
+        assert!(
+            !self.taken,
+            "task `{}` was awaited again after it had given its output: await a task once",
+            self.task.name()
+        );
+        if self.poll_complete(cx).is_pending() {
+            if cell::current() == Some(self.task) {
+                return Poll::Ready(Err(JoinError::self_await(self.id(), self.task.given_name())));
+            }
+            let id = usize::try_from(self.task.id().as_u64()).unwrap_or(usize::MAX);
+            task_context::waiting(WaitKind::Join, id, place);
+            return Poll::Pending;
+        }
+        std::task::ready!(kasasagi_primitive::coop::poll_proceed(cx));
+        Poll::Ready(self.take())
+    }
+
+    /// Waits for COMPLETE; the waker is in the join cell if it is pending.
+    fn poll_complete(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let state = self.task.state();
+        let now = state.load(Ordering::Acquire);
+        if now.has(COMPLETE) {
+            return Poll::Ready(());
+        }
+        if now.has(WAITS) {
+            if self.task.join_waker_is(cx.waker()) {
+                return Poll::Pending;
+            }
+            match state.clear_waits() {
+                Joined::Complete => return Poll::Ready(()),
+                Joined::Pending => drop(self.task.take_join_waker()),
+            }
+        }
+        self.task.write_join_waker(cx.waker().clone());
+        match state.set_waits() {
+            Joined::Pending => Poll::Pending,
+            Joined::Complete => {
+                // The completer saw no waker and will not look: it is ours again.
+                drop(self.task.take_join_waker());
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        let state = self.task.state();
+        let mut now = state.load(Ordering::Acquire);
+        while !now.has(COMPLETE) {
+            match self.detach(now) {
+                Ok(()) => return,
+                Err(changed) => now = changed,
+            }
+        }
+        if !self.taken {
+            self.task.drop_output();
+        }
+        self.task.follow(state.drop_ref_of_complete());
+    }
+}
+
+impl<T> Task<T> {
+    fn detach(&self, now: Snapshot) -> Result<(), Snapshot> {
+        // The waker's bits are copied before the exchange, since after it the block may be gone; they become
+        // a waker only if the exchange shows that the completer has not taken it.
+        let waker = now.has(WAITS).then(|| self.task.copy_join_waker());
+        self.task.state().try_drop_join(now)?;
+        if let Some(waker) = waker {
+            // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
+            drop(unsafe { waker.assume_init() });
+        }
+        Ok(())
+    }
+}
+
+impl<T> Future for &mut Task<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let place = self.task.header().rest.spawned_at;
+        self.poll_join(cx, place)
+    }
+}
+
+impl<T> IntoFuture for Task<T> {
+    type Output = Result<T, JoinError>;
+    type IntoFuture = Join<T>;
+
+    #[track_caller]
+    fn into_future(self) -> Join<T> {
+        Join { task: self, place: Location::caller() }
+    }
+}
+
+/// Waits for a task's output; what `.await` makes of a [`Task`].
+///
+/// # Cancel safety
+/// Not cancel safe: dropped, it drops the handle and detaches the task. Await `&mut task` to keep it.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Join<T> {
+    task: Task<T>,
+    place: &'static Location<'static>,
+}
+
+impl<T> Future for Join<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let place = self.place;
+        self.task.poll_join(cx, place)
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.task.info(), f)
+    }
+}
+
+/// Inspects and cancels a task from elsewhere; does not join.
+///
+/// It keeps the task's memory, not the task: that ends as if nobody looked.
+pub struct TaskRef(Ptr);
+
+// SAFETY: a reference reaches words and names only, never the future or the output.
+unsafe impl Send for TaskRef {}
+// SAFETY: as above.
+unsafe impl Sync for TaskRef {}
+
+impl TaskRef {
+    fn of(task: Ptr) -> Self {
+        task.state().add_ref();
+        Self(task)
+    }
+
+    /// A reference to the task in a block that a scan came across, unless it is free or complete.
+    pub(crate) fn try_of(task: Ptr) -> Option<Self> {
+        // Lazily: a `TaskRef` that is made gives a reference up when it is dropped.
+        task.state().try_ref_incomplete().then(|| Self(task))
+    }
+
+    /// The task's number.
+    pub fn id(&self) -> TaskId {
+        self.0.id()
+    }
+
+    /// The task's name, or `Task-<n>`.
+    pub fn name(&self) -> Arc<str> {
+        self.0.name()
+    }
+
+    /// Names the task anew.
+    pub fn set_name(&self, name: impl fmt::Display) {
+        *self.0.extra_or_new().name.lock() = Some(name.to_string().into());
+    }
+
+    /// Whether the task has ended.
+    pub fn is_finished(&self) -> bool {
+        self.0.state().load(Ordering::Acquire).has(COMPLETE)
+    }
+
+    /// Whether the task has ended by cancellation.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.state().load(Ordering::Acquire).has(CANCELLED)
+    }
+
+    /// Asks the task to end; see [`Task::cancel`].
+    pub fn cancel(&self) -> bool {
+        self.0.cancel()
+    }
+
+    /// As [`cancel`](Self::cancel), with a reason that the one who awaits the task can read.
+    pub fn cancel_with(&self, reason: impl fmt::Display) -> bool {
+        self.0.cancel_with(&reason)
+    }
+
+    /// As [`cancel_with`](Self::cancel_with), unless a reason was given before.
+    pub fn cancel_with_default(&self, reason: &'static str) -> bool {
+        if !self.0.state().load(Ordering::Acquire).has(CANCEL) {
+            self.0.extra_or_new().reason.lock().get_or_insert_with(|| reason.into());
+        }
+        self.cancel()
+    }
+
+    /// The seat that the task has to run on, if any.
+    pub fn pin(&self) -> Option<u32> {
+        self.0.pin()
+    }
+
+    /// What is known of the task now.
+    pub fn info(&self) -> TaskInfo {
+        self.0.info()
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> Self {
+        Self::of(self.0)
+    }
+}
+
+impl Drop for TaskRef {
+    fn drop(&mut self) {
+        let after: After = self.0.state().drop_ref();
+        self.0.follow(after);
+    }
+}
+
+impl PartialEq for TaskRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for TaskRef {}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.info(), f)
+    }
+}
+
+/// The task that this code runs in; `None` outside tasks.
+///
+/// Counterpart: `asyncio.current_task`.
+pub fn try_current() -> Option<TaskRef> {
+    cell::current().map(TaskRef::of)
+}
+
+impl Ptr {
+    fn name(self) -> Arc<str> {
+        self.given_name().unwrap_or_else(|| self.id().to_string().into())
+    }
+
+    fn cancel(self) -> bool {
+        match self.state().cancel() {
+            Some(after) => {
+                self.follow(after);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn cancel_with(self, reason: &dyn fmt::Display) -> bool {
+        *self.extra_or_new().reason.lock() = Some(reason.to_string().into());
+        self.cancel()
+    }
+
+    fn info(self) -> TaskInfo {
+        let now = self.state().load(Ordering::Acquire);
+        let state = if now.has(CANCELLED) {
+            TaskState::Cancelled
+        } else if now.has(COMPLETE) {
+            TaskState::Finished
+        } else if now.has(CANCEL) {
+            TaskState::Cancelling
+        } else {
+            TaskState::Pending
+        };
+        let header = self.header();
+        TaskInfo {
+            id: self.id(),
+            name: self.name(),
+            state,
+            spawned_at: header.rest.spawned_at,
+            parent: TaskId::new(header.rest.parent),
+            wait: if now.is_idle() { header.rest.context.wait.get() } else { None },
+        }
+    }
+}

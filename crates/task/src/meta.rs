@@ -1,0 +1,215 @@
+//! Who a task is: its number, its name, where it was spawned, and by whom.
+
+use kasasagi_primitive::counter::Counter;
+use kasasagi_primitive::sync::Mutex;
+use kasasagi_primitive::wait_site::Wait;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// A task's number: unique in the process, and strictly increasing among the spawns of one thread.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(NonZeroU64);
+
+impl TaskId {
+    pub(crate) fn new(id: u64) -> Option<Self> {
+        NonZeroU64::new(id).map(Self)
+    }
+
+    /// The number.
+    pub fn as_u64(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Task-{}", self.0)
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How many numbers a spawner takes from the process's counter at once: rare enough that the counter's line
+/// is never hot, few enough that the numbers of a small program stay small.
+const ID_BLOCK: u64 = 256;
+
+static NEXT_BLOCK: Counter = Counter::new(1);
+
+/// The numbers that one spawner hands out.
+#[derive(Debug, Default)]
+pub struct Ids {
+    next: u64,
+    end: u64,
+}
+
+impl Ids {
+    /// No numbers yet; the first block is taken at the first need.
+    pub const fn new() -> Self {
+        Self { next: 0, end: 0 }
+    }
+
+    /// The next number.
+    #[inline]
+    pub fn take(&mut self) -> u64 {
+        if self.next == self.end {
+            self.next = NEXT_BLOCK.take(ID_BLOCK);
+            self.end = self.next + ID_BLOCK;
+        }
+        let id = self.next;
+        self.next += 1;
+        id
+    }
+
+    /// Forgets what is left of the block. A thread that takes a seat calls it, so that its numbers go on
+    /// increasing although somebody else sat there before.
+    pub fn renew(&mut self) {
+        self.end = self.next;
+    }
+}
+
+/// What most tasks never need, allocated when they do.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    pub(crate) name: Mutex<Option<Arc<str>>>,
+    pub(crate) reason: Mutex<Option<Arc<str>>>,
+}
+
+impl Extra {
+    pub(crate) fn named(name: Option<Arc<str>>) -> Self {
+        Self { name: Mutex::new(name), reason: Mutex::new(None) }
+    }
+}
+
+/// Something that can be spawned: a future, or a future with a name.
+pub trait Spawn {
+    /// The future's output.
+    type Output;
+    /// The future.
+    type Future: Future<Output = Self::Output>;
+    /// The future, and what was said about the task it will be.
+    fn into_parts(self) -> (Self::Future, Attributes);
+}
+
+/// What is said about a task before it is spawned.
+#[derive(Debug, Default, Clone)]
+#[non_exhaustive]
+pub struct Attributes {
+    /// Its name; `Task-<n>` if there is none.
+    pub name: Option<Arc<str>>,
+}
+
+impl<F: Future> Spawn for F {
+    type Output = F::Output;
+    type Future = F;
+    #[inline]
+    fn into_parts(self) -> (F, Attributes) {
+        (self, Attributes::default())
+    }
+}
+
+/// A future with a name for the task it will be; made by [`FutureExt::named`].
+#[derive(Debug)]
+#[must_use = "a named future does nothing until it is given to `spawn` or awaited"]
+pub struct Named<F> {
+    future: F,
+    name: Arc<str>,
+}
+
+impl<F: Future> Spawn for Named<F> {
+    type Output = F::Output;
+    type Future = F;
+    fn into_parts(self) -> (F, Attributes) {
+        (self.future, Attributes { name: Some(self.name) })
+    }
+}
+
+impl<F: Future> IntoFuture for Named<F> {
+    type Output = F::Output;
+    type IntoFuture = F;
+    fn into_future(self) -> F {
+        self.future
+    }
+}
+
+/// What can be said about a future before it is spawned.
+pub trait FutureExt: Future + Sized {
+    /// Names the task that this future will be.
+    ///
+    /// Any `Display` will do; names need not be unique. Awaited instead of spawned, the future is as before.
+    ///
+    /// Counterpart: `asyncio.create_task(coro, name=…)`.
+    fn named(self, name: impl fmt::Display) -> Named<Self> {
+        Named { future: self, name: name.to_string().into() }
+    }
+}
+
+impl<F: Future> FutureExt for F {}
+
+/// How far a task has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// Neither ended nor asked to end.
+    Pending,
+    /// Asked to end, and not ended yet.
+    Cancelling,
+    /// Ended by cancellation.
+    Cancelled,
+    /// Ended with a value or a panic.
+    Finished,
+}
+
+impl TaskState {
+    /// The word that dumps and `Debug` use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Cancelling => "cancelling",
+            Self::Cancelled => "cancelled",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// A copy of what is known of a task at one moment.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// Its number.
+    pub id: TaskId,
+    /// Its name, or `Task-<n>`.
+    pub name: Arc<str>,
+    /// How far it has come.
+    pub state: TaskState,
+    /// Where the program spawned it.
+    pub spawned_at: &'static Location<'static>,
+    /// The task that spawned it.
+    pub parent: Option<TaskId>,
+    /// What it waits for; `None` while it runs, is due, or waits for a future that does not say.
+    pub wait: Option<Wait>,
+}
+
+impl fmt::Debug for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "<Task {} name='{}' spawned_at={}",
+            self.state.as_str(),
+            self.name,
+            self.spawned_at
+        )?;
+        if let Some(wait) = &self.wait {
+            write!(f, " waits_for={}", wait.kind.as_str())?;
+            if let Some(place) = wait.place {
+                write!(f, " at {place}")?;
+            }
+        }
+        f.write_str(">")
+    }
+}
