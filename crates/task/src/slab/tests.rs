@@ -3,6 +3,7 @@
 use super::class::Class;
 use super::page::{FIRST, PAGE, PageRef};
 use super::*;
+use kasasagi_primitive::thread;
 use std::collections::{BTreeMap, HashSet};
 
 /// The same numbers for the same seed: xorshift.
@@ -149,6 +150,11 @@ fn the_same_load_again_takes_no_new_page() {
         });
         assert_eq!(*pages.get_or_insert(heap.usage().pages), heap.usage().pages);
         heap.trim();
+        assert_eq!(
+            heap.usage().bare_pages,
+            0,
+            "pages in use since the last trim keep their memory"
+        );
     }
 }
 
@@ -158,7 +164,7 @@ fn blocks_freed_elsewhere_serve_again() {
     let mut pages = None;
     for _ in 0..10 {
         let blocks: Vec<_> = (0..2_000).map(|_| Sent(publish(&heap, layout(144, 16), 1))).collect();
-        std::thread::spawn(move || blocks.into_iter().for_each(|block| give_back(block.0)))
+        thread::spawn(move || blocks.into_iter().for_each(|block| give_back(block.0)))
             .join()
             .expect("the other thread only frees");
         assert_eq!(*pages.get_or_insert(heap.usage().pages), heap.usage().pages);
