@@ -23,6 +23,9 @@ pub(crate) async fn run(server: &Server, wanted: usize, delay: Duration) -> Resu
             "{wanted} requests would need more than the {limit} descriptors there are: {n} it is."
         );
     }
+    if n == 0 {
+        return Err(format!("a limit of {limit} descriptors leaves none for requests"));
+    }
     server.peak().await?;
     let bar = progress(n as u64);
     let began = time::now();

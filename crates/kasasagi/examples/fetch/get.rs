@@ -17,6 +17,9 @@ pub(crate) struct Reply {
 /// Fetches `url` to the end of its body.
 pub(crate) async fn get(client: &Client, url: &str) -> Result<Reply, String> {
     let uri: Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
+    if uri.scheme().is_none() || uri.host().is_none() {
+        return Err("not a URL: it begins with http:// and a host".to_owned());
+    }
     let response = client.get(uri).await.map_err(|error| explain(&error))?;
     let status = response.status();
     let body = response.into_body().collect().await.map_err(|error| explain(&error))?;

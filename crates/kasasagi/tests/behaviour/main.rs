@@ -1,0 +1,6 @@
+//! The promises of the house as a whole, on one thread and on workers.
+
+mod alone;
+mod fetch;
+mod flavour;
+mod net;
