@@ -4,7 +4,7 @@ use crate::alone::alone;
 use crate::flavour::for_each_flavour;
 use futures_util::AsyncReadExt;
 use kasasagi::net::{TcpListener, TcpStream, lookup_host};
-use kasasagi::{Task, spawn, time, yield_now};
+use kasasagi::{FutureExt, Task, spawn, time, yield_now};
 use std::io::ErrorKind;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
@@ -332,5 +332,65 @@ fn srv_16_a_listener_outlives_a_shortage_of_descriptors() {
             assert_eq!(from, client.expect("it listens").local_addr().expect("bound"));
             rlimit::setrlimit(rlimit::Resource::NOFILE, old.0, old.1).expect("it was so before");
         });
+    });
+}
+
+/// Waits until the task called `name` waits for something, and says for what and where.
+async fn wait_site(name: &str) -> (&'static str, u32) {
+    loop {
+        let all = kasasagi::task::all();
+        let wait = all.iter().find(|task| &*task.name == name).and_then(|task| task.wait);
+        if let Some((wait, place)) = wait.and_then(|wait| Some((wait, wait.place?))) {
+            assert_eq!(place.file(), file!(), "{name}: {wait:?}");
+            return (wait.kind.as_str(), place.line());
+        }
+        yield_now().await;
+    }
+}
+
+#[test]
+fn a_waiting_socket_is_shown_with_the_line_that_asked() {
+    for_each_flavour(async || {
+        let (listener, addr) = listener().await;
+        let stream = Arc::new(TcpStream::connect(addr).await.expect("it listens"));
+        let _theirs = listener.accept().await.expect("a client comes");
+        let (reading, peeking) = (Arc::clone(&stream), Arc::clone(&stream));
+        let line = line!();
+        let tasks = [
+            spawn(async move { drop(listener.accept().await) }.named("accepts")),
+            spawn(async move { drop(reading.read(&mut [0]).await) }.named("reads")),
+            spawn(async move { drop(peeking.peek(&mut [0]).await) }.named("peeks")),
+            spawn(async move { drop(stream.write_all(&vec![0; 64 << 20]).await) }.named("writes")),
+        ];
+        assert_eq!(wait_site("accepts").await, ("readable", line + 2));
+        assert_eq!(wait_site("reads").await, ("readable", line + 3));
+        assert_eq!(wait_site("peeks").await, ("readable", line + 4));
+        assert_eq!(wait_site("writes").await, ("writable", line + 5));
+        for task in tasks {
+            task.cancel();
+            drop(task.await);
+        }
+    });
+}
+
+/// Over loopback a connection is made or refused by the time `connect` returns; a full queue leaves it open.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_connection_under_way_is_shown_as_one() {
+    for_each_flavour(async || {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.expect("a socket is to be had");
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+        socket.listen(0).expect("a bound socket listens");
+        let addr = socket.local_addr().expect("it is bound").as_socket().expect("it is IPv4");
+        let full: Vec<_> = (0..8).map(|_| spawn(TcpStream::connect(addr))).collect();
+        let line = line!() + 1;
+        let connects = spawn(async move { drop(TcpStream::connect(addr).await) }.named("connects"));
+        assert_eq!(wait_site("connects").await, ("connect", line));
+        for task in full.iter() {
+            task.cancel();
+        }
+        connects.cancel();
+        drop(connects.await);
     });
 }
