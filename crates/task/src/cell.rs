@@ -23,7 +23,7 @@ use std::alloc::Layout;
 use std::any::Any;
 use std::cell::Cell as StdCell;
 use std::mem::{ManuallyDrop, MaybeUninit};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
@@ -87,8 +87,9 @@ pub(crate) struct Rest {
 }
 
 struct VTable {
-    /// Polls the future; once it is ready, its output takes its place.
-    poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<()>,
+    /// Polls the future; once it is ready, its output takes its place. Sets the flag if it unwinds after the
+    /// future was dropped.
+    poll: unsafe fn(NonNull<Header>, &mut Context<'_>, &StdCell<bool>) -> Poll<()>,
     drop_future: unsafe fn(NonNull<Header>),
     /// Puts an error where the future was.
     write_error: unsafe fn(NonNull<Header>, JoinError),
@@ -116,11 +117,6 @@ struct Cell<F: Future> {
 thread_local! {
     // Set by `yield_now`: the poll under way ends with the task at the end of its queue.
     static YIELDED: StdCell<bool> = StdCell::new(false)
-}
-
-thread_local! {
-    // Set while `poll` drops a future that is ready: a panic then leaves no future behind.
-    static DROPPING: StdCell<bool> = StdCell::new(false)
 }
 
 /// The pointer to a task's header; copies of it are references only where the state word counts them.
@@ -239,7 +235,11 @@ unsafe fn with_stage<F: Future, R>(
     cell.stage.with_mut(f)
 }
 
-unsafe fn poll<F: Future>(header: NonNull<Header>, cx: &mut Context<'_>) -> Poll<()> {
+unsafe fn poll<F: Future>(
+    header: NonNull<Header>,
+    cx: &mut Context<'_>,
+    gone: &StdCell<bool>,
+) -> Poll<()> {
     let poll = |stage: *mut Stage<F>| {
         // SAFETY: the runner has the stage, and it holds the future until the poll below is ready.
         let future = unsafe { &mut *stage.cast::<F>() };
@@ -247,10 +247,13 @@ unsafe fn poll<F: Future>(header: NonNull<Header>, cx: &mut Context<'_>) -> Poll
         let output = std::task::ready!(unsafe { Pin::new_unchecked(future) }.poll(cx));
         // The future is dropped before its output is shown; a panic in its drop is the task's.
         if std::mem::needs_drop::<F>() {
-            DROPPING.with(|dropping| dropping.set(true));
             // SAFETY: as above; not used after this.
-            unsafe { stage.cast::<F>().drop_in_place() };
-            DROPPING.with(|dropping| dropping.set(false));
+            if let Err(payload) = guarded(|| unsafe { stage.cast::<F>().drop_in_place() }) {
+                gone.set(true);
+                // Not while unwinding: a second panic there would end the process.
+                drop_guarded(output);
+                resume_unwind(payload);
+            }
         }
         // SAFETY: the future is gone, its place is free.
         unsafe { stage.cast::<Output<F>>().write(Ok(output)) };
@@ -307,6 +310,13 @@ fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
     catch_unwind(AssertUnwindSafe(f))
 }
 
+/// Drops a foreign value, and keeps a panic of it from whoever calls.
+pub(crate) fn drop_guarded<T>(value: T) {
+    if let Err(payload) = guarded(|| drop(value)) {
+        drop_payload(payload);
+    }
+}
+
 /// Drops a panic's payload, whose own drop may panic again.
 pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
     if let Err(second) = guarded(|| drop(payload)) {
@@ -335,9 +345,22 @@ impl Ptr {
         self.extra().and_then(|extra| extra.name.lock().clone())
     }
 
+    /// The state word, and no more: a scan looks at it while the rest of the block may be free, or about to be
+    /// written by a spawn, where a reference to the whole header would be one to nothing.
     #[inline]
     pub(crate) fn state<'a>(self) -> &'a State {
-        &self.header().state
+        // SAFETY: in bounds of the block, which every holder of a `Ptr`, scans included, keeps mapped.
+        let state = unsafe { &raw const (*self.0.as_ptr()).state };
+        // SAFETY: the slab initialised it before it first handed the block out; only ever used atomically.
+        unsafe { &*state }
+    }
+
+    /// The context, for leaves; `current` comes back to the whole block from it, so it is not reached through
+    /// a reference to the header alone.
+    #[inline]
+    fn context(self) -> *const TaskContext {
+        // SAFETY: in bounds of the block.
+        unsafe { &raw const (*self.0.as_ptr()).rest.context }
     }
 
     pub(crate) fn id(self) -> TaskId {
@@ -391,6 +414,8 @@ impl Ptr {
 
     /// Gives the block back; the caller dropped the last reference.
     pub(crate) fn free(self) {
+        // Nothing to a real cell; in a model, whoever is still at the join cell is caught.
+        self.header().rest.join.with_mut(|_| ());
         let extra = self.header().rest.extra.load(Ordering::Acquire);
         if !extra.is_null() {
             // SAFETY: made by `Box::into_raw`; nobody else has the task any more.
@@ -483,16 +508,12 @@ impl Runnable {
             return self.deliver();
         }
         header.rest.context.wait.clear();
-        // SAFETY: the runner's reference keeps the context alive; only this thread polls the task.
-        let entered = unsafe { task_context::enter(&raw const header.rest.context) };
-        let budget = coop::start();
         let waker = waker::borrowed(task);
         let mut cx = Context::from_waker(&waker);
+        let gone = StdCell::new(false);
         // SAFETY: this is the runner, and the task is not complete: the stage holds the future.
-        let polled = guarded(|| unsafe { (header.rest.vtable.poll)(task.0, &mut cx) });
-        coop::restore(budget);
-        drop(entered);
-        let yielded = YIELDED.with(|yielded| yielded.replace(false));
+        let poll = || unsafe { (header.rest.vtable.poll)(task.0, &mut cx, &gone) };
+        let (polled, yielded) = self.inside(poll);
         match polled {
             Ok(Poll::Pending) if yielded => Ran::Requeue(self),
             Ok(Poll::Pending) => match header.state.end_pending(start) {
@@ -500,8 +521,32 @@ impl Runnable {
                 AfterPending::Requeue => Ran::Requeue(self),
             },
             Ok(Poll::Ready(())) => self.complete(COMPLETE),
-            Err(payload) => self.panicked(payload),
+            Err(payload) => self.panicked(payload, gone.get()),
         }
+    }
+
+    /// Runs code of the future as its task; says too whether the task yielded.
+    ///
+    /// Whatever it sets is the task's alone and put back afterwards: the code may run another task inside, by a
+    /// runtime of its own, and that one's end must not be taken for ours, nor ours for that one's.
+    #[inline]
+    fn inside<R>(&self, f: impl FnOnce() -> R) -> (Result<R, Box<dyn Any + Send>>, bool) {
+        // SAFETY: the runner's reference keeps the context alive; only this thread polls the task.
+        let entered = unsafe { task_context::enter(self.0.context()) };
+        let outer = YIELDED.with(|yielded| yielded.replace(false));
+        let budget = coop::start();
+        let result = guarded(f);
+        coop::restore(budget);
+        let yielded = YIELDED.with(|yielded| yielded.replace(outer));
+        drop(entered);
+        (result, yielded)
+    }
+
+    /// Drops the future as its task.
+    fn drop_future(&self) -> Result<(), Box<dyn Any + Send>> {
+        let task = self.0;
+        // SAFETY: the callers are the runner, with the future in its place.
+        self.inside(|| unsafe { (task.header().rest.vtable.drop_future)(task.0) }).0
     }
 
     /// Delivers a cancellation: the future is dropped where it is suspended.
@@ -509,14 +554,7 @@ impl Runnable {
     fn deliver(self) -> Ran {
         let task = self.0;
         let _ = task.state().take_cancel();
-        let header = task.header();
-        // SAFETY: the runner's reference keeps the context alive; only this thread runs the task.
-        let entered = unsafe { task_context::enter(&raw const header.rest.context) };
-        // SAFETY: this is the runner, and the task is not complete: the stage holds the future.
-        let drop_future = guarded(|| unsafe { (header.rest.vtable.drop_future)(task.0) });
-        drop(entered);
-        YIELDED.with(|yielded| yielded.set(false));
-        let (how, error) = match drop_future {
+        let (how, error) = match self.drop_future() {
             Ok(()) => {
                 let reason = task.extra().and_then(|extra| extra.reason.lock().clone());
                 (COMPLETE | CANCELLED, JoinError::cancelled(task.id(), task.given_name(), reason))
@@ -535,14 +573,12 @@ impl Runnable {
 
     /// Ends a task whose poll panicked. What is left of the future is dropped.
     #[cold]
-    fn panicked(self, payload: Box<dyn Any + Send>) -> Ran {
+    fn panicked(self, payload: Box<dyn Any + Send>, gone: bool) -> Ran {
         let task = self.0;
         let error = self.error_of(payload);
         // A ready future that panicked in its drop is gone already, as far as it can go.
-        if !DROPPING.with(|dropping| dropping.replace(false)) {
-            // SAFETY: this is the runner; the poll panicked with the future still in its place.
-            let drop_future = || unsafe { (task.header().rest.vtable.drop_future)(task.0) };
-            if let Err(second) = guarded(drop_future) {
+        if !gone {
+            if let Err(second) = self.drop_future() {
                 drop_payload(second);
             }
         }

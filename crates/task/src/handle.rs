@@ -173,7 +173,9 @@ impl<T> Task<T> {
         self.task.state().try_drop_join(now)?;
         if let Some(waker) = waker {
             // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
-            drop(unsafe { waker.assume_init() });
+            let waker = unsafe { waker.assume_init() };
+            // A foreign waker's drop may panic; handles are dropped while unwinding, too.
+            cell::drop_guarded(waker);
         }
         Ok(())
     }

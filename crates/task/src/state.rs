@@ -36,7 +36,9 @@ const REF_LIMIT: u64 = (1 << 23) << REF_SHIFT;
 const WAKE_SHIFT: u32 = if MODEL { 61 } else { 32 };
 const WAKE: u64 = 1 << WAKE_SHIFT;
 const WAKE_MASK: u64 = !(WAKE - 1);
-/// The sign bit of WAKES. Reached by 2^31 wakes during one poll; folded long before it carries over.
+/// The sign bit of WAKES. Reached by 2^31 wakes during one poll; folded long before it carries over, by the next
+/// wake by reference or clone, which hold a reference while they fold. Wakes that give theirs up leave it alone:
+/// each needs a clone, so no more than `REF_LIMIT` of them come between two folds.
 const WAKE_LIMIT: u64 = 1 << 63;
 
 /// A task at birth: scheduled, referred to by the runtime and by its handle.
@@ -132,10 +134,9 @@ impl State {
     /// Wakes and gives the waker's reference up, in one step.
     #[inline]
     pub(crate) fn wake(&self) -> After {
+        // No look at WAKE_LIMIT: the reference is gone, the runner may end the task and free the block at any
+        // moment, and the fold would come too late. `add_ref` looks instead: see WAKE_LIMIT.
         let before = self.0.fetch_add(WAKE.wrapping_sub(REF), Ordering::AcqRel);
-        if before & WAKE_LIMIT != 0 {
-            self.fold_wakes();
-        }
         if before & WAKE_MASK == 0 {
             // An idle task is incomplete, and so has the runtime's reference besides ours.
             After::Schedule
@@ -146,7 +147,8 @@ impl State {
         }
     }
 
-    /// Halves WAKES and leaves FORCE as the mark that a wake may have been hidden by it.
+    /// Halves WAKES and leaves FORCE as the mark that a wake may have been hidden by it. The caller holds a
+    /// reference.
     #[cold]
     fn fold_wakes(&self) {
         let mut now = self.0.load(Ordering::Relaxed);
@@ -163,9 +165,18 @@ impl State {
     #[inline]
     pub(crate) fn add_ref(&self) {
         let before = self.0.fetch_add(REF, Ordering::Relaxed);
-        if before & REF_MASK >= REF_LIMIT {
+        // Both limits are the top bit of their field: one test.
+        if before & (REF_LIMIT | WAKE_LIMIT) != 0 {
+            self.limits(before);
+        }
+    }
+
+    #[cold]
+    fn limits(&self, before: u64) {
+        if before & REF_LIMIT != 0 {
             too_many_references();
         }
+        self.fold_wakes();
     }
 
     /// Adds a reference to a block that may be free or complete meanwhile; says whether it did.
