@@ -49,6 +49,9 @@ impl Local {
                 return None;
             }
             self.searching.set(true);
+            // Also for a seat that ran a task just now: who finds work is no searcher any more, or nobody
+            // would be woken for as long as it runs.
+            self.was_idle.set(true);
         }
         // Two rounds: the first may only have met other thieves.
         (0..2).find_map(|_| self.steal().or_else(|| self.take_injected(INJECT_LIMIT)))
@@ -93,9 +96,18 @@ impl Local {
         None
     }
 
-    /// Whether there is work that this seat could take. Looked at once more before it sleeps.
+    /// Whether there is work in this seat's own queues. What asks tasks to end may have put one into the slot.
+    pub(crate) fn has_own_work(&self) -> bool {
+        let seat = self.seat();
+        !seat.slot.is_empty()
+            || !self.core.deque.is_empty()
+            || !self.pinned.is_empty()
+            || !seat.inbox.is_empty()
+    }
+
+    /// Whether there is work elsewhere that this seat could take. Looked at once more before it sleeps.
     pub(crate) fn sees_work(&self) -> bool {
-        if !self.shared.injector.is_empty() || !self.seat().inbox.is_empty() {
+        if !self.shared.injector.is_empty() {
             return true;
         }
         let vacant = self.shared.vacant.load(Ordering::Relaxed);

@@ -26,6 +26,9 @@ mod sleeper;
 mod spawner;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{Config, MAX_SEATS};
 pub use driver::{Driver, NEVER, NoDriver};
 pub use front::{FrontSeat, Occupied};
