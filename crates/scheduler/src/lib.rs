@@ -26,6 +26,8 @@ mod sleeper;
 mod spawner;
 mod worker;
 
+#[cfg(all(test, kasasagi_loom))]
+mod model;
 #[cfg(test)]
 mod tests;
 

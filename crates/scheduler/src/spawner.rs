@@ -7,12 +7,20 @@ use crate::front::FrontSeat;
 use crate::metrics::Metrics;
 use crate::shared::{Keeper, Shared};
 use crate::worker::Worker;
+use kasasagi_primitive::counter::Counter;
 use kasasagi_primitive::sync::Arc;
-use kasasagi_primitive::thread;
+use kasasagi_primitive::thread_local;
 use kasasagi_task::{Birth, Runnable, Spawn, Task, TaskRef};
+use std::cell::Cell;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::Location;
+
+/// Numbers the threads that spawn without a seat, so that those which come one after another use different heaps.
+static STRANGERS: Counter = Counter::new(1);
+
+thread_local! {
+    static STRANGER: Cell<u64> = Cell::new(0)
+}
 
 /// Makes a scheduler: a handle, and a worker for every seat but the first.
 ///
@@ -96,10 +104,14 @@ impl Spawner {
 
     /// Which heap this thread spawns from.
     fn outside_of_thread(&self) -> usize {
-        let mut hasher = DefaultHasher::new();
-        thread::current().id().hash(&mut hasher);
+        let number = STRANGER.with(|stranger| {
+            if stranger.get() == 0 {
+                stranger.set(STRANGERS.take(1));
+            }
+            stranger.get()
+        });
         // The remainder is below the number of heaps, which is small.
-        (hasher.finish() % self.shared.outsides.len() as u64) as usize
+        (number % self.shared.outsides.len() as u64) as usize
     }
 
     /// Spawns a task that stays on this thread; `None` if the thread sits in no seat of this scheduler.

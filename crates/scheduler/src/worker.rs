@@ -208,7 +208,7 @@ impl Local {
 
     /// Nothing to do: waits for somebody's wake, an event or a timer.
     #[cold]
-    fn sleep(&self) {
+    pub(crate) fn sleep(&self) {
         let shared = &*self.shared;
         if self.woken.replace(false) {
             shared.idle.woken_for_nothing();

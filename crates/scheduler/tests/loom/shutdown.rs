@@ -1,0 +1,71 @@
+//! The end.
+
+use super::*;
+use std::task::{Poll, Waker};
+
+/// P17: a spawn from outside against the close. The task is run or cancelled: nobody counts the live ones between
+/// the spawn's look at the closed flag and its count. Fails if `close` does not lock the strangers' heaps.
+#[test]
+fn loom_close_meets_a_spawn_from_outside() {
+    explore("close_spawn", || {
+        let spawner = scheduler(1);
+        let stranger = {
+            let spawner = spawner.clone();
+            thread::spawn(move || spawner.spawn(Location::caller(), async {}))
+        };
+        spawner.close();
+        let seat = spawner.enter().expect("nobody else runs");
+        seat.drain(|| false);
+        drop(seat);
+        let task = stranger.join().expect("no panic");
+        assert!(task.is_finished());
+        assert_eq!(spawner.live(), 0);
+    });
+}
+
+/// P17: the close against a seat that goes to sleep. Fails if `close` wakes nobody.
+#[test]
+fn loom_close_wakes_who_sleeps() {
+    explore("close_sleep", || {
+        let spawner = scheduler(1);
+        let closer = {
+            let spawner = spawner.clone();
+            thread::spawn(move || spawner.close())
+        };
+        let seat = spawner.enter().expect("nobody else runs");
+        seat.drain(|| false);
+        drop(seat);
+        closer.join().expect("no panic");
+        assert_eq!(spawner.live(), 0);
+    });
+}
+
+/// P17: a wake on its way to the injector while the scheduler ends. The task ends only after the push, and the
+/// scheduler's memory outlives the hands that push. Fails if the pusher does not hold the scheduler.
+#[test]
+fn loom_a_wake_in_flight_keeps_the_scheduler() {
+    explore("close_wake", || {
+        let spawner = scheduler(1);
+        let place = Arc::new(Mutex::new(None::<Waker>));
+        let task = {
+            let place = Arc::clone(&place);
+            spawner.spawn(
+                Location::caller(),
+                std::future::poll_fn(move |cx| {
+                    *place.lock() = Some(cx.waker().clone());
+                    Poll::<()>::Pending
+                }),
+            )
+        };
+        let seat = spawner.enter().expect("nobody else runs");
+        seat.drain(|| place.lock().is_some());
+        let waker = place.lock().take().expect("it was polled");
+        let stranger = thread::spawn(move || waker.wake());
+        spawner.close();
+        seat.drain(|| false);
+        drop(seat);
+        assert!(task.is_finished());
+        drop((task, spawner));
+        stranger.join().expect("no panic");
+    });
+}
