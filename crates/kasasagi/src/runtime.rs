@@ -303,7 +303,10 @@ impl Runtime {
             drop(seat);
         }
         report.threads_left = self.running.wait(left());
-        report.still_running = self.handle.tasks();
+        if spawner.live() > 0 {
+            // Not the list alone: a spawn that is being refused stands in it for a moment.
+            report.still_running = self.handle.tasks();
+        }
         let caretaker = self.caretaker.dismiss();
         if report.still_running.is_empty() {
             // Nothing to look after: it leaves at once.

@@ -4,3 +4,6 @@ mod alone;
 mod fetch;
 mod flavour;
 mod net;
+mod promises;
+mod runs;
+mod tasks;
