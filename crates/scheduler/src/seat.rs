@@ -10,7 +10,7 @@ use crate::metrics::Counters;
 use crate::shared::Shared;
 use crate::sleeper::Sleeper;
 use kasasagi_primitive::deque::{Stealer, Worker as Deque};
-use kasasagi_primitive::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+use kasasagi_primitive::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, fence};
 use kasasagi_primitive::sync::{Arc, Mutex};
 use kasasagi_task::slab::Heap;
 use kasasagi_task::{Attributes, Birth, Ids, JoinError, Runnable, Task};
@@ -178,6 +178,8 @@ pub(crate) struct Seat {
     pub(crate) sleeper: Sleeper,
     /// Moves with every turn; one that stands still is in a long poll.
     pub(crate) tick: AtomicU64,
+    /// A thief asks the owner to share, see `Local::ask`.
+    pub(crate) asked: AtomicBool,
     pub(crate) counters: Counters,
     core: Mutex<Option<Core>>,
 }
@@ -190,6 +192,7 @@ impl Seat {
             inbox: Inbox::new(),
             sleeper: Sleeper::new(),
             tick: AtomicU64::new(0),
+            asked: AtomicBool::new(false),
             counters: Counters::new(),
             core: Mutex::new(Some(core)),
         }

@@ -185,3 +185,18 @@ fn the_caretaker_fires_the_timers_of_threads_without_a_seat() {
     spawner.caretake();
     assert_eq!(spawner.driver().deadline(0), NEVER);
 }
+
+#[test]
+fn a_seat_that_is_asked_shares_half_of_its_queue_after_the_turn() {
+    let spawner = scheduler(2);
+    let [asked, thief] = sit(&spawner.shared);
+    asked.seated(|| (0..9).for_each(|_| spawn(&spawner, async {})));
+    // As a thief does that lost the race for the front.
+    asked.seat().asked.store(true, Ordering::Relaxed);
+    asked.seated(|| asked.turn());
+    assert!(!asked.seat().asked.load(Ordering::Relaxed), "it is answered once");
+    assert_eq!((asked.core.deque.len(), spawner.shared.injector.len()), (4, 4));
+    asked.seated(|| asked.turn());
+    assert_eq!(spawner.shared.injector.len(), 4);
+    end(&spawner, [asked, thief]);
+}

@@ -121,6 +121,9 @@ impl Local {
             }
         }
         let count = self.core.deque.len() + usize::from(!self.seat().slot.is_empty());
+        if count >= 2 && self.seat().asked.load(Ordering::Relaxed) {
+            self.share();
+        }
         if count >= self.shared.idle.threshold() {
             self.shared.maybe_wake();
         }
