@@ -1,9 +1,21 @@
-//! The promises of the house as a whole, on one thread and on workers.
+//! What kasasagi promises, seen through its public face. Names of tests begin with the number of a behaviour where
+//! there is one; `docs/src/reliability/` has the lists.
 
 mod alone;
+mod auto_traits;
+mod caretaking;
+mod child;
+mod fairness;
 mod fetch;
 mod flavour;
+mod hand;
+mod messages;
+mod mt;
 mod net;
-mod promises;
-mod runs;
-mod tasks;
+mod panics;
+mod run;
+mod runtimes;
+mod shutdown;
+mod task;
+mod task_registry;
+mod time;

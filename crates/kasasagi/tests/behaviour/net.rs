@@ -1,7 +1,7 @@
 //! Sockets under tasks; what concerns one socket alone is in the tests of `net` itself.
 
 use crate::alone::alone;
-use crate::flavour::for_each_flavour;
+use crate::flavour::in_each_flavour;
 use futures_util::AsyncReadExt;
 use kasasagi::net::{TcpListener, TcpStream, lookup_host};
 use kasasagi::{FutureExt, Task, spawn, time, yield_now};
@@ -46,7 +46,7 @@ fn echo(listener: TcpListener) -> Task<()> {
 
 #[test]
 fn conn_01_all_addresses_are_tried_and_all_failures_are_told() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (first, second) = (refusing().await, refusing().await);
         let error = TcpStream::connect([first, second]).await.expect_err("nobody listens");
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
@@ -60,7 +60,7 @@ fn conn_01_all_addresses_are_tried_and_all_failures_are_told() {
 
 #[test]
 fn conn_02_no_address_is_an_error() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let error = TcpStream::connect([]).await.expect_err("there is nothing to connect to");
         assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
     });
@@ -70,7 +70,7 @@ fn conn_02_no_address_is_an_error() {
 #[cfg(target_os = "linux")]
 fn conn_04_connections_of_cancelled_tasks_leave_no_socket() {
     alone("net::conn_04_connections_of_cancelled_tasks_leave_no_socket", || {
-        for_each_flavour(async || {
+        in_each_flavour(async || {
             let (listener, addr) = listener().await;
             let before = crate::alone::sockets();
             for n in 0..100 {
@@ -89,7 +89,7 @@ fn conn_04_connections_of_cancelled_tasks_leave_no_socket() {
 
 #[test]
 fn conn_05_a_local_address_in_use_is_named() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (listener, addr) = listener().await;
         let error = TcpStream::connect_from(addr, addr).await.expect_err("it is in use");
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
@@ -100,7 +100,7 @@ fn conn_05_a_local_address_in_use_is_named() {
 
 #[test]
 fn conn_06_names_services_and_numbers() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let found = lookup_host("localhost:http").await.expect("localhost is known");
         assert!(found.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 80));
         let scoped = lookup_host("[fe80::1%1]:80").await.expect("it is a number");
@@ -112,7 +112,7 @@ fn conn_06_names_services_and_numbers() {
 
 #[test]
 fn conn_07_conn_08_refused_is_refused_and_nodelay_is_on() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let error = TcpStream::connect(refusing().await).await.expect_err("nobody listens");
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         let (ours, theirs) = pair().await;
@@ -122,7 +122,7 @@ fn conn_07_conn_08_refused_is_refused_and_nodelay_is_on() {
 
 #[test]
 fn conn_14_a_cancelled_read_leaves_the_data_to_the_next_reader() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (ours, theirs) = pair().await;
         let ours = Arc::new(ours);
         for round in 0..50u8 {
@@ -143,7 +143,7 @@ fn conn_14_a_cancelled_read_leaves_the_data_to_the_next_reader() {
 
 #[test]
 fn conn_15_a_cancelled_write_does_not_hinder_the_next() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (ours, mut theirs) = pair().await;
         let ours = Arc::new(ours);
         let stream = Arc::clone(&ours);
@@ -165,7 +165,7 @@ fn conn_15_a_cancelled_write_does_not_hinder_the_next() {
 
 #[test]
 fn conn_16_a_cancelled_connect_can_be_made_again() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (listener, addr) = listener().await;
         drop(echo(listener));
         for _ in 0..20 {
@@ -183,7 +183,7 @@ fn conn_16_a_cancelled_connect_can_be_made_again() {
 
 #[test]
 fn conn_17_a_megabyte_each_way_at_once_in_four_tasks() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (ours, theirs) = pair().await;
         let data: Arc<[u8]> = (0..1u32 << 20).map(|n| (n.wrapping_mul(31) >> 3) as u8).collect();
         let mut tasks = Vec::new();
@@ -205,7 +205,7 @@ fn conn_17_a_megabyte_each_way_at_once_in_four_tasks() {
 
 #[test]
 fn half_a_close_lets_the_answer_come_back() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (mut ours, mut theirs) = pair().await;
         let answer = spawn(async move {
             let mut question = String::new();
@@ -223,7 +223,7 @@ fn half_a_close_lets_the_answer_come_back() {
 
 #[test]
 fn a_reset_reaches_a_task_that_waits() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (ours, theirs) = pair().await;
         let reader = spawn(async move { ours.read(&mut [0]).await });
         yield_now().await;
@@ -236,7 +236,7 @@ fn a_reset_reaches_a_task_that_waits() {
 
 #[test]
 fn one_byte_reads_and_empty_writes() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (ours, theirs) = pair().await;
         assert_eq!(theirs.write(b"").await.expect("nothing to do"), 0);
         theirs.write_all(b"bytes").await.expect("connected");
@@ -251,7 +251,7 @@ fn one_byte_reads_and_empty_writes() {
 
 #[test]
 fn two_hundred_connections_talk_at_once() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (listener, addr) = listener().await;
         drop(echo(listener));
         let done = Arc::new(AtomicUsize::new(0));
@@ -280,7 +280,7 @@ fn two_hundred_connections_talk_at_once() {
 
 #[test]
 fn srv_19_several_acceptors_get_every_connection_once() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (listener, addr) = listener().await;
         let listener = Arc::new(listener);
         let acceptors: Vec<_> = (0..4)
@@ -313,7 +313,7 @@ fn srv_19_several_acceptors_get_every_connection_once() {
 #[cfg(unix)]
 fn srv_16_a_listener_outlives_a_shortage_of_descriptors() {
     alone("net::srv_16_a_listener_outlives_a_shortage_of_descriptors", || {
-        for_each_flavour(async || {
+        in_each_flavour(async || {
             let (listener, addr) = listener().await;
             let (server, client) = (Arc::new(listener), TcpStream::connect(addr).await);
             let old = rlimit::getrlimit(rlimit::Resource::NOFILE).expect("Unix has it");
@@ -350,7 +350,7 @@ async fn wait_site(name: &str) -> (&'static str, u32) {
 
 #[test]
 fn a_waiting_socket_is_shown_with_the_line_that_asked() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let (listener, addr) = listener().await;
         let stream = Arc::new(TcpStream::connect(addr).await.expect("it listens"));
         let _theirs = listener.accept().await.expect("a client comes");
@@ -377,7 +377,7 @@ fn a_waiting_socket_is_shown_with_the_line_that_asked() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_connection_under_way_is_shown_as_one() {
-    for_each_flavour(async || {
+    in_each_flavour(async || {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
         let socket = socket.expect("a socket is to be had");
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
