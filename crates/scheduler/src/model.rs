@@ -101,6 +101,11 @@ fn loom_each_task_in_a_slot_is_taken_once() {
             local.core.deque.push(task);
         }
         thief.join().expect("no panic");
+        assert_eq!(
+            local.core.deque.len() + spawner.shared.injector.len(),
+            2,
+            "neither lost nor doubled"
+        );
         end(&spawner, local);
         assert_eq!(runs.load(Ordering::Relaxed), 2);
     });
