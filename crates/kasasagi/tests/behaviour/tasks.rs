@@ -432,3 +432,22 @@ fn task_28_cancel_against_completion_ends_a_task_once() {
         }
     });
 }
+
+#[test]
+fn task_24_an_error_handed_on_through_five_tasks_stays_the_same() {
+    on_each(|runtime| {
+        run(runtime, async {
+            let mut task: kasasagi::Task<Result<(), kasasagi::JoinError>> = spawn(async {
+                let failed: Result<(), _> = spawn(async { panic!("once") }.named("first")).await;
+                failed
+            });
+            for _ in 0..5 {
+                task = spawn(async move { task.await.expect("it passes the error on") });
+            }
+            let error = task.await.expect("it ends").expect_err("the first one panicked");
+            let text = error.to_string();
+            assert_eq!(text.matches("panicked").count(), 1, "{text}");
+            assert!(text.contains("`first`") && text.contains("once"), "{text}");
+        });
+    });
+}
