@@ -99,13 +99,14 @@ fn loom_a_wake_in_flight_keeps_the_scheduler() {
         };
         let seat = spawner.enter().expect("nobody else runs");
         seat.drain(|| place.lock().is_some());
-        let waker = place.lock().take().expect("it was polled");
-        let stranger = thread::spawn(move || waker.wake());
-        spawner.close();
-        seat.drain(|| false);
         drop(seat);
-        assert!(task.is_finished());
-        drop((task, spawner));
-        stranger.join().expect("no panic");
+        let waker = place.lock().take().expect("it was polled");
+        let ender = thread::spawn(move || {
+            spawner.close();
+            spawner.enter().expect("nobody else runs").drain(|| false);
+            assert!(task.is_finished());
+        });
+        waker.wake();
+        ender.join().expect("no panic");
     });
 }
