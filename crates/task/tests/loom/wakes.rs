@@ -57,7 +57,7 @@ fn task_migrates_whole_and_has_one_runner_at_a_time() {
         let (task, [waker]) = idle(&heap, &queue, futures.token(), move |_| {
             // loom complains if two are here at once, or one after the other without an order.
             polls.with_mut(|_polls| {});
-            if seen.load(Relaxed) == 2 { Poll::Ready(()) } else { Poll::Pending }
+            if seen.load(Relaxed) == 3 { Poll::Ready(()) } else { Poll::Pending }
         });
         drop(task);
         let other = Arc::clone(&queue);
@@ -67,6 +67,8 @@ fn task_migrates_whole_and_has_one_runner_at_a_time() {
                 wakes.store(1, Relaxed);
                 waker.wake_by_ref();
                 wakes.store(2, Relaxed);
+                waker.wake_by_ref();
+                wakes.store(3, Relaxed);
                 waker.wake();
             }),
         ];
@@ -80,7 +82,6 @@ fn task_migrates_whole_and_has_one_runner_at_a_time() {
 /// Race: the last waker of a task is dropped, its handle is dropped, and it completes, each on a thread of its own.
 /// Whoever is last frees the block, after all others are through with it.
 ///
-/// Mutation `task-free-without-acquire`: the one who finds itself last does not see that the others are through.
 /// Mutation `task-complete-keeps-its-reference`: the runtime's reference stays, and with it the block.
 #[test]
 fn task_block_is_freed_once_by_the_last_of_three() {
