@@ -231,8 +231,8 @@ fn threads_that_were_started_before_one_was_denied_have_ended_when_build_fails()
         command.env("RUST_MIN_STACK", "1073741824");
     });
     assert!(ended.success, "{ended:?}");
-    let line = ended.stdout.lines().find_map(|line| line.strip_prefix("build: worker thread "));
-    let number = line.and_then(|line| line.split(' ').next()?.parse::<usize>().ok());
+    let said = ended.stdout.split_once("build: worker thread ").map(|(_, rest)| rest);
+    let number = said.and_then(|rest| rest.split(' ').next()?.parse::<usize>().ok());
     assert!(number.is_some_and(|number| (2..=31).contains(&number)), "{ended:?}");
 }
 

@@ -52,7 +52,8 @@ async fn counted<F: Future>(future: F) -> (usize, F::Output) {
 #[test]
 fn time_02_a_sleep_of_nothing_lets_others_run_exactly_once() {
     for_each_flavour(|build| {
-        let (polls, ()) = build().run(counted(sleep(Duration::ZERO))).expect("main ends");
+        let (polls, ()) =
+            build().run(async { counted(sleep(Duration::ZERO)).await }).expect("main ends");
         assert_eq!(polls, 2);
     });
     for_one_worker(|build| {
@@ -88,7 +89,7 @@ fn time_05_a_run_of_a_sleep_takes_as_long() {
     for_each_flavour(|build| {
         let runtime = build();
         let start = Instant::now();
-        runtime.run(sleep(ms(100))).expect("main ends");
+        runtime.run(async { sleep(ms(100)).await }).expect("main ends");
         let took = start.elapsed();
         assert!(took >= ms(100) && took < ms(100) + LATE, "{took:?}");
     });
@@ -258,7 +259,10 @@ fn time_18_what_was_overdue_behind_a_long_poll_comes_in_the_order_of_its_time() 
                     })
                 })
                 .into();
-            yield_now().await;
+            // Main has every second turn: after so many each task has begun.
+            for _ in 0..20 {
+                yield_now().await;
+            }
             compute(ms(60));
             for task in tasks {
                 task.await.expect("it ends");
@@ -271,7 +275,8 @@ fn time_18_what_was_overdue_behind_a_long_poll_comes_in_the_order_of_its_time() 
     for_several_workers(|build| {
         build()
             .run(async {
-                let tasks: Vec<_> = (0..64).map(|n| spawn(sleep(ms(n % 16)))).collect();
+                let tasks: Vec<_> =
+                    (0..64).map(|n| spawn(async move { sleep(ms(n % 16)).await })).collect();
                 yield_now().await;
                 compute(ms(60));
                 for task in tasks {
