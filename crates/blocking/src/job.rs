@@ -9,6 +9,7 @@
 
 use crate::error::{BlockingError, Panic};
 use kasasagi_primitive::sync::Mutex;
+use kasasagi_primitive::wake_batch::wake_caught;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Waker};
@@ -63,7 +64,7 @@ impl<F, T> Job<F, T> {
             inside.waker.take()
         };
         if let Some(waker) = waker {
-            waker.wake();
+            wake_caught(waker);
         }
         drop(unwanted);
     }

@@ -123,15 +123,18 @@ impl Handle {
             !kasasagi_scheduler::is_worker(),
             "`Handle::block_on` was called inside a task, whose worker it would block: write `future.await`"
         );
-        let mut future = pin!(future.into_future());
+        // Entered first, and so left after the future is dropped.
         let _entered = self.enter(None);
+        let mut future = pin!(future.into_future());
         let parker = Parker::new();
         let waker = parker.unparker().into_waker();
         let mut cx = Context::from_waker(&waker);
+        let mut guest = None;
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return output;
             }
+            guest.get_or_insert_with(|| self.0.spawner.guest());
             parker.park();
         }
     }

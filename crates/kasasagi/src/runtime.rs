@@ -296,13 +296,17 @@ impl Runtime {
             || until.map_or(Duration::MAX, |until| until.saturating_duration_since(clock.now()));
         let spawner = &self.handle.engines().spawner;
         report.cancelled = self.handle.tasks();
+        // Seated before the close, which else would call a caretaker to see to the end.
+        let seat = spawner.enter_within(left);
         spawner.close();
-        if let Ok(seat) = spawner.enter() {
+        let kept = seat.is_err();
+        if let Ok(seat) = seat {
             let _entered = self.handle.enter(Some(0));
             seat.drain(|| left().is_zero());
             drop(seat);
         }
-        report.threads_left = self.running.wait(left());
+        // A caretaker that did not leave is one of them.
+        report.threads_left = self.running.wait(left()) + usize::from(kept);
         if spawner.live() > 0 {
             // Not the list alone: a spawn that is being refused stands in it for a moment.
             report.still_running = self.handle.tasks();

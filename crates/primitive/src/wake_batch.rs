@@ -3,6 +3,10 @@
 //! Waking runs foreign code: a task's schedule function, a combinator's bookkeeping, sometimes a drop of the
 //! whole future. None of it may run while a lock of ours is held.
 
+use crate::MODEL;
+use std::any::Any;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
 /// How many wakers a batch holds: one lock round trip is spread over so many wakes, and the batch stays
@@ -11,7 +15,7 @@ pub const BATCH: usize = 32;
 
 /// Up to [`BATCH`] wakers on the stack.
 ///
-/// A batch that is dropped wakes what it holds: a panic in one waker loses no other wake.
+/// A batch that is dropped wakes what it holds. A panic in one waker loses no other wake.
 #[derive(Debug)]
 pub struct WakeBatch {
     wakers: [Option<Waker>; BATCH],
@@ -57,41 +61,67 @@ impl WakeBatch {
     }
 
     /// Wakes all, in the order in which they were added. To be called with no lock held.
+    ///
+    /// # Panics
+    /// If a waker panics, with the first one's payload, when all have been woken.
     pub fn wake_all(&mut self) {
-        // A waker that panics must not take the rest with it: they are woken by the drop.
-        let mut rest = Rest { batch: self, next: 0 };
-        rest.wake();
+        if let Some(payload) = self.wake_each() {
+            resume_unwind(payload);
+        }
+    }
+
+    /// As `wake_all`, for an engine that runs on others' behalf: what a waker panics with ends here. The panic hook
+    /// has told of it.
+    pub fn wake_all_caught(&mut self) {
+        if let Some(payload) = self.wake_each() {
+            drop_payload(payload);
+        }
+    }
+
+    fn wake_each(&mut self) -> Option<Box<dyn Any + Send>> {
+        let mut first = None;
+        for waker in &mut self.wakers[..mem::take(&mut self.len)] {
+            let Some(waker) = waker.take() else { continue };
+            if let Err(payload) = wake(waker) {
+                match first {
+                    None => first = Some(payload),
+                    Some(_) => drop_payload(payload),
+                }
+            }
+        }
+        first
+    }
+}
+
+/// Wakes one waker, and lets its panic end here.
+pub fn wake_caught(waker: Waker) {
+    if let Err(payload) = wake(waker) {
+        drop_payload(payload);
+    }
+}
+
+fn wake(waker: Waker) -> Result<(), Box<dyn Any + Send>> {
+    if MODEL {
+        // A panic is the model's verdict, and must reach it.
+        waker.wake();
+        return Ok(());
+    }
+    catch_unwind(AssertUnwindSafe(|| waker.wake()))
+}
+
+/// Drops a panic's payload, whose own drop may panic again.
+fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // Twice is malice; the second one is leaked.
+        mem::forget(second);
     }
 }
 
 impl Drop for WakeBatch {
     fn drop(&mut self) {
         if self.len > 0 {
-            self.wake_all();
+            // It may be a panic that drops it, and a second one would end the process.
+            self.wake_all_caught();
         }
-    }
-}
-
-struct Rest<'a> {
-    batch: &'a mut WakeBatch,
-    next: usize,
-}
-
-impl Rest<'_> {
-    fn wake(&mut self) {
-        while self.next < self.batch.len {
-            let waker = self.batch.wakers[self.next].take();
-            self.next += 1;
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }
-        self.batch.len = 0;
-    }
-}
-
-impl Drop for Rest<'_> {
-    fn drop(&mut self) {
-        self.wake();
     }
 }

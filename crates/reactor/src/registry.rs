@@ -86,7 +86,7 @@ impl Shared {
         self.spare.lock().pop().unwrap_or_default()
     }
 
-    /// Wakes whom the events concern, with no lock held.
+    /// Wakes whom the events concern, with no lock held. A waker that panics keeps no event from the others.
     fn hand_out(&self, mut events: Vec<Event>) -> usize {
         let count = events.len();
         let mut batch = WakeBatch::new();
@@ -95,7 +95,7 @@ impl Shared {
                 tell(source, event.bits, &mut batch);
             }
         }
-        batch.wake_all();
+        batch.wake_all_caught();
         self.spare.lock().push(events);
         count
     }
@@ -110,7 +110,7 @@ fn harvest(poller: &mut dyn Harvester, patience: Patience, max: usize, events: &
 fn tell(source: &Readiness, bits: u32, batch: &mut WakeBatch) {
     let mut sink = |waker| {
         if batch.is_full() {
-            batch.wake_all();
+            batch.wake_all_caught();
         }
         batch.push(waker);
     };

@@ -3,11 +3,13 @@
 use crate::seat::Local;
 use crate::shared::{Keeper, Shared};
 use kasasagi_primitive::sync::Arc;
+use kasasagi_primitive::sync::atomic::{Ordering, fence};
 use kasasagi_task::{Attributes, JoinError};
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
+use std::time::Duration;
 
 /// Another thread sits in seat 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +34,27 @@ pub struct FrontSeat {
 }
 
 impl FrontSeat {
-    pub(crate) fn take(shared: &Arc<Shared>, keeper: &Arc<Keeper>) -> Result<Self, Occupied> {
+    /// Takes it, unless another thread runs there. The caretaker leaves after the poll that it is in: `left` says how
+    /// long to wait for that, each time it is asked; `None` is for ever.
+    pub(crate) fn take(
+        shared: &Arc<Shared>,
+        keeper: &Arc<Keeper>,
+        left: impl Fn() -> Option<Duration>,
+    ) -> Result<Self, Occupied> {
         let mut front = shared.front.lock();
         while front.taken {
-            if !front.caretaker {
+            let left = left();
+            if !front.caretaker || left.is_some_and(|left| left.is_zero()) {
                 return Err(Occupied);
             }
             front.wanted += 1;
             shared.unpark(0);
-            shared.front_left.wait(&mut front);
+            match left {
+                None => shared.front_left.wait(&mut front),
+                Some(left) => {
+                    let _ = shared.front_left.wait_for(&mut front, left);
+                }
+            }
             front.wanted -= 1;
         }
         front.taken = true;
@@ -106,6 +120,37 @@ impl Drop for FrontSeat {
         shared.front_left.notify_all();
         // Only now: a caretaker that is called finds the seat free.
         shared.left(0);
+    }
+}
+
+/// A thread without a seat that waits for what seats serve: events, timers, tasks. As long as it is there, the
+/// caretaker looks after an otherwise deserted scheduler.
+#[derive(Debug)]
+#[must_use = "a guest is served until this is dropped"]
+pub struct Guest {
+    shared: Arc<Shared>,
+}
+
+impl Guest {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        shared.guests.fetch_add(1, Ordering::Relaxed);
+        // Pairs with the fence in `live` that `left` makes: who leaves the last seat sees the guest, or is seen to
+        // have left.
+        fence(Ordering::SeqCst);
+        if shared.is_deserted() {
+            shared.call_caretaker();
+        }
+        Self { shared: Arc::clone(shared) }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let last = self.shared.guests.fetch_sub(1, Ordering::AcqRel) == 1;
+        if last && self.shared.front.lock().caretaker {
+            // It may sit there for this guest alone.
+            self.shared.unpark(0);
+        }
     }
 }
 

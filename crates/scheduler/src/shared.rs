@@ -7,7 +7,7 @@ use crate::metrics::{Count, Metrics};
 use crate::seat::{Core, Seat};
 use kasasagi_primitive::CachePadded;
 use kasasagi_primitive::deque::Injector;
-use kasasagi_primitive::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use kasasagi_primitive::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use kasasagi_primitive::sync::{Arc, Condvar, Mutex};
 use kasasagi_task::slab::{Heap, HeapRef};
 use kasasagi_task::{Ids, Runnable, TaskRef};
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) heaps: Box<[HeapRef]>,
     pub(crate) front: Mutex<Front>,
     pub(crate) front_left: Condvar,
+    /// Threads without a seat that wait for events, timers or tasks.
+    pub(crate) guests: AtomicUsize,
 }
 
 impl Shared {
@@ -76,6 +78,7 @@ impl Shared {
             config,
             front: Mutex::new(Front::default()),
             front_left: Condvar::new(),
+            guests: AtomicUsize::new(0),
         })
     }
 
@@ -130,15 +133,22 @@ impl Shared {
         if closed && !live {
             // Whoever sleeps learns now that the last task is gone.
             self.unpark_all();
-        } else if live || self.driver.deadline(seat) != NEVER {
+        } else if live || self.has_guests() || self.driver.deadline(seat) != NEVER {
             // As after a push from outside.
             self.wake_from_outside();
         }
     }
 
-    /// Whether there are tasks, or timers of threads that wait without a seat.
+    fn has_guests(&self) -> bool {
+        // Relaxed: the callers looked at `live` before, which fences.
+        self.guests.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether there are tasks, or threads without a seat that wait, or timers of theirs.
     pub(crate) fn needs_somebody(&self) -> bool {
-        self.live() > 0 || (0..self.seats.len()).any(|seat| self.driver.deadline(seat) != NEVER)
+        self.live() > 0
+            || self.has_guests()
+            || (0..self.seats.len()).any(|seat| self.driver.deadline(seat) != NEVER)
     }
 
     /// Whether nobody sits in any seat.

@@ -3,7 +3,7 @@
 use crate::config::{Config, MAX_SEATS};
 use crate::current;
 use crate::driver::Driver;
-use crate::front::FrontSeat;
+use crate::front::{FrontSeat, Guest};
 use crate::metrics::Metrics;
 use crate::shared::{Keeper, Shared};
 use crate::worker::Worker;
@@ -14,6 +14,7 @@ use kasasagi_task::{Birth, Runnable, Spawn, Task, TaskRef};
 use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
+use std::time::Duration;
 
 /// Numbers the threads that spawn without a seat, so that those which come one after another use different heaps.
 static STRANGERS: Counter = Counter::new(1);
@@ -144,7 +145,20 @@ impl Spawner {
     /// # Errors
     /// [`Occupied`](crate::Occupied) if another thread runs in it.
     pub fn enter(&self) -> Result<FrontSeat, crate::Occupied> {
-        FrontSeat::take(&self.shared, &self.keeper)
+        FrontSeat::take(&self.shared, &self.keeper, || None)
+    }
+
+    /// As `enter`, and waits for the caretaker, who may be in a long poll, only as long as `left` says.
+    ///
+    /// # Errors
+    /// [`Occupied`](crate::Occupied) if another thread runs in it, or the caretaker still sits there.
+    pub fn enter_within(&self, left: impl Fn() -> Duration) -> Result<FrontSeat, crate::Occupied> {
+        FrontSeat::take(&self.shared, &self.keeper, || Some(left()))
+    }
+
+    /// Has events and timers served for the calling thread, which sits in no seat, until the guest is dropped.
+    pub fn guest(&self) -> Guest {
+        Guest::new(&self.shared)
     }
 
     /// Looks after seat 0 on this thread for as long as there are tasks and nobody else wants it.

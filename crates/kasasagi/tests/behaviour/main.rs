@@ -3,14 +3,21 @@
 
 mod alone;
 mod auto_traits;
+mod caretaking;
 mod child;
+mod fairness;
 mod fetch;
 mod flavour;
 mod hand;
 mod messages;
 mod mt;
 mod net;
+mod panics;
 mod promises;
+mod run;
 mod runs;
+mod runtimes;
+mod shutdown;
 mod task_registry;
 mod tasks;
+mod time;

@@ -153,7 +153,7 @@ fn task_15_a_list_made_elsewhere_has_every_task_that_was_spawned_before() {
                 .run(async {
                     let mut n = 0;
                     while lists.load(Ordering::SeqCst) < 1000 {
-                        if n < 2000 {
+                        if n < 500 {
                             let task = spawn(suspend_with(|_| {}));
                             spawned.lock().expect("no panic").push(task.id());
                             n += 1;

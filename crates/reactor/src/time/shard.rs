@@ -142,7 +142,7 @@ impl Shard {
                 self.next.store(timers.wheel.earliest(), Ordering::Relaxed);
                 more
             };
-            batch.wake_all();
+            batch.wake_all_caught();
             if !more {
                 break;
             }
@@ -174,7 +174,7 @@ impl Shard {
             let hurry = timers.hurry.take();
             drop(timers);
             drop(hurry);
-            batch.wake_all();
+            batch.wake_all_caught();
             if !more {
                 return;
             }
