@@ -5,7 +5,6 @@ mod alone;
 mod auto_traits;
 mod caretaking;
 mod child;
-mod fairness;
 mod fetch;
 mod flavour;
 mod hand;
