@@ -7,6 +7,7 @@ use crate::handle::Handle;
 use crate::runtime::{Closer, ThreadHooks};
 use kasasagi_primitive::sync::{Condvar, Mutex};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 #[derive(Default)]
 pub(crate) struct Caretaker {
@@ -20,6 +21,7 @@ struct State {
     called: bool,
     started: bool,
     quit: bool,
+    thread: Option<JoinHandle<()>>,
     household: Option<Household>,
 }
 
@@ -61,15 +63,19 @@ impl Caretaker {
         let me = Arc::clone(this);
         let name = household.hooks.name(0);
         let run = move || household.hooks.clone().around(|| me.serve(household));
-        if let Err(error) = std::thread::Builder::new().name(name).spawn(run) {
-            let mut state = this.state.lock();
-            state.started = false;
-            state.called = false;
-            drop(state);
-            eprintln!(
-                "kasasagi: no thread could be started for the tasks of a runtime that nobody runs ({error}); \
-                 they wait until `Runtime::run` is called"
-            );
+        let thread = std::thread::Builder::new().name(name).spawn(run);
+        let mut state = this.state.lock();
+        match thread {
+            Ok(thread) => state.thread = Some(thread),
+            Err(error) => {
+                state.started = false;
+                state.called = false;
+                drop(state);
+                eprintln!(
+                    "kasasagi: no thread could be started for the tasks of a runtime that nobody runs \
+                     ({error}); they wait until `Runtime::run` is called"
+                );
+            }
         }
     }
 
@@ -92,12 +98,16 @@ impl Caretaker {
         drop(closer);
     }
 
-    /// The runtime ends: the thread leaves once the tasks have ended.
-    pub(crate) fn dismiss(&self) {
+    /// The runtime ends: the thread, which is returned, leaves once the tasks have ended.
+    pub(crate) fn dismiss(&self) -> Option<JoinHandle<()>> {
         let mut state = self.state.lock();
         state.quit = true;
-        state.household = None;
+        let household = state.household.take();
+        let thread = state.thread.take();
         drop(state);
         self.called.notify_one();
+        // Outside the lock: it may be the last that holds the scheduler, which refers to this.
+        drop(household);
+        thread
     }
 }

@@ -24,6 +24,8 @@
 //! Dropping a `Task` detaches it. Dropping the last handle of a runtime, or leaving `run`, cancels the tasks
 //! that are left: their futures are dropped where they are suspended.
 
+#[cfg(doctest)]
+mod book;
 mod builder;
 mod caretaker;
 mod error;

@@ -303,8 +303,15 @@ impl Runtime {
             drop(seat);
         }
         report.threads_left = self.running.wait(left());
-        report.still_running = self.handle.tasks();
-        self.caretaker.dismiss();
+        if spawner.live() > 0 {
+            // Not the list alone: a spawn that is being refused stands in it for a moment.
+            report.still_running = self.handle.tasks();
+        }
+        let caretaker = self.caretaker.dismiss();
+        if report.still_running.is_empty() {
+            // Nothing to look after: it leaves at once.
+            let _ = caretaker.map(JoinHandle::join);
+        }
         if report.threads_left == 0 {
             for thread in self.threads.drain(..) {
                 // It has ended, or is about to: it counted itself out as its last act.
@@ -360,7 +367,7 @@ impl Drop for Runtime {
         if kasasagi_scheduler::is_worker() {
             // The thread may be one of ours: whoever leaves last ends the rest.
             self.handle.engines().spawner.close();
-            self.caretaker.dismiss();
+            drop(self.caretaker.dismiss());
             return;
         }
         let _ = self.end(self.grace);

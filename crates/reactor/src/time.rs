@@ -15,9 +15,8 @@ pub use crate::time::clock::Clock;
 pub use crate::time::timers::Timers;
 pub use interval::{Interval, MissedTicks, Tick, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
+pub use std::time::{Duration, Instant};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
-
-use std::time::Instant;
 
 /// The moment by the clock of this thread's timers; by the system's clock on a thread without.
 ///

@@ -1,12 +1,16 @@
 //! Where a worker looks for its next task, and in which order.
 
-use crate::seat::Local;
+use crate::seat::{Local, Seat};
 use kasasagi_primitive::deque::Steal;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_task::Runnable;
 
 /// The most tasks one steal takes: an empty deque has room for so many without growing.
 const STEAL_LIMIT: usize = 64;
+
+/// How long a thief waits for an answer to its question, in turns of a spin: a microsecond or two. Who polls for
+/// longer loses no race for its queue, and is stolen from.
+const ASK_SPINS: usize = if kasasagi_primitive::MODEL { 1 } else { 64 };
 
 /// The most tasks one look takes out of the injector when there is nothing else to do.
 const INJECT_LIMIT: usize = 32;
@@ -23,8 +27,9 @@ impl Local {
             }
         }
         self.lifo_left.set(self.shared.config.lifo_limit);
-        // Pinned tasks have every second turn, so that neither kind starves the other.
-        if !self.pinned.is_empty() && self.tick.get() & 1 == 0 {
+        // Pinned tasks have every second turn of the queues, so that neither kind starves the other. By the
+        // tick's parity it would not do: turns of the slot in between can give one kind all the even ones.
+        if self.pinned_turn.replace(!self.pinned_turn.get()) && !self.pinned.is_empty() {
             return self.pinned.pop();
         }
         self.core.deque.pop().or_else(|| self.seat().slot.take()).or_else(|| self.pinned.pop())
@@ -48,6 +53,9 @@ impl Local {
                 return None;
             }
             self.searching.set(true);
+            // Also for a seat that ran a task just now: who finds work is no searcher any more, or nobody
+            // would be woken for as long as it runs.
+            self.was_idle.set(true);
         }
         // Two rounds: the first may only have met other thieves.
         (0..2).find_map(|_| self.steal().or_else(|| self.take_injected(INJECT_LIMIT)))
@@ -59,9 +67,13 @@ impl Local {
         if injector.is_empty() {
             return None;
         }
-        let share = (injector.len() / self.shared.seats.len() + 1).min(limit);
+        self.take_from_injector((injector.len() / self.shared.seats.len() + 1).min(limit))
+    }
+
+    fn take_from_injector(&self, limit: usize) -> Option<Runnable> {
         loop {
-            match injector.steal_batch_with_limit_and_pop(&self.core.deque, share) {
+            let injector = &self.shared.injector;
+            match injector.steal_batch_with_limit_and_pop(&self.core.deque, limit) {
                 Steal::Success(task) => return Some(task),
                 Steal::Empty => return None,
                 Steal::Retry => kasasagi_primitive::hint::spin_loop(),
@@ -73,6 +85,7 @@ impl Local {
         let seats = self.shared.seats.len();
         let start = (self.next_random() >> 32) as usize % seats;
         let vacant = self.shared.vacant.load(Ordering::Relaxed);
+        let mut faster = None;
         for victim in (start..seats).chain(0..start) {
             if victim == self.index {
                 continue;
@@ -81,20 +94,65 @@ impl Local {
             if !seat.stealable(vacant & (1 << victim) != 0) {
                 continue;
             }
-            if let Steal::Success(task) =
-                seat.stealer.steal_batch_with_limit_and_pop(&self.core.deque, STEAL_LIMIT)
-            {
-                self.seat().counters.steals.add(1);
-                self.shared.idle.stole();
-                return Some(task);
+            match seat.stealer.steal_batch_with_limit_and_pop(&self.core.deque, STEAL_LIMIT) {
+                Steal::Success(task) => {
+                    self.stole();
+                    return Some(task);
+                }
+                Steal::Retry => faster = Some(seat),
+                Steal::Empty => {}
             }
+        }
+        self.ask(faster?)
+    }
+
+    fn stole(&self) {
+        self.seat().counters.steals.add(1);
+        self.shared.idle.stole();
+    }
+
+    /// Asks a seat whose owner pops faster than this thread can steal to share by itself.
+    ///
+    /// A steal copies a batch and then moves the front over all of it at once, if the front stands where it
+    /// stood. Under an owner with turns of some ten nanoseconds it never does: thieves would go on for ever and
+    /// only take the owner's cache line away. The question is a hint: nobody sleeps because of it.
+    fn ask(&self, seat: &Seat) -> Option<Runnable> {
+        seat.asked.store(true, Ordering::Relaxed);
+        for _ in 0..ASK_SPINS {
+            if !seat.asked.load(Ordering::Relaxed) {
+                let task = self.take_from_injector(STEAL_LIMIT);
+                if task.is_some() {
+                    self.stole();
+                }
+                return task;
+            }
+            kasasagi_primitive::hint::spin_loop();
         }
         None
     }
 
-    /// Whether there is work that this seat could take. Looked at once more before it sleeps.
+    /// Answers a thief: the first half of the queue goes to the injector.
+    #[cold]
+    pub(crate) fn share(&self) {
+        self.seat().asked.store(false, Ordering::Relaxed);
+        let half = self.core.deque.len().div_ceil(2).min(STEAL_LIMIT);
+        (0..half)
+            .map_while(|_| self.core.deque.pop())
+            .for_each(|task| self.shared.injector.push(task));
+    }
+
+    /// Whether there is work in this seat's own queues. What asks tasks to end may have put one into the slot.
+    pub(crate) fn has_own_work(&self) -> bool {
+        let seat = self.seat();
+        !seat.slot.is_empty()
+            || !self.core.deque.is_empty()
+            || !self.pinned.is_empty()
+            || !seat.inbox.is_empty()
+    }
+
+    /// Whether there is work elsewhere that this seat could take. Looked at once more before it sleeps.
     pub(crate) fn sees_work(&self) -> bool {
-        if !self.shared.injector.is_empty() || !self.seat().inbox.is_empty() {
+        if !self.shared.injector.is_empty() {
             return true;
         }
         let vacant = self.shared.vacant.load(Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! Seat 0: the thread that calls `run` sits in it, and while nobody does, a caretaker may.
 
 use crate::seat::Local;
-use crate::shared::Shared;
+use crate::shared::{Keeper, Shared};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_task::{Attributes, JoinError};
 use std::error::Error;
@@ -25,12 +25,14 @@ impl Error for Occupied {}
 #[derive(Debug)]
 pub struct FrontSeat {
     local: Option<Box<Local>>,
+    // After the seat: fields are dropped in their order.
+    _keeper: Arc<Keeper>,
     // The seat belongs to the thread that took it.
     _not_send: PhantomData<*const ()>,
 }
 
 impl FrontSeat {
-    pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Occupied> {
+    pub(crate) fn take(shared: &Arc<Shared>, keeper: &Arc<Keeper>) -> Result<Self, Occupied> {
         let mut front = shared.front.lock();
         while front.taken {
             if !front.caretaker {
@@ -43,13 +45,13 @@ impl FrontSeat {
         }
         front.taken = true;
         drop(front);
-        Ok(Self::sit(shared))
+        Ok(Self::sit(shared, keeper))
     }
 
-    fn sit(shared: &Arc<Shared>) -> Self {
+    fn sit(shared: &Arc<Shared>, keeper: &Arc<Keeper>) -> Self {
         let local = Local::take(shared, 0);
         assert!(local.is_some(), "who has the front seat's mark finds the seat vacant");
-        Self { local: local.map(Box::new), _not_send: PhantomData }
+        Self { local: local.map(Box::new), _keeper: Arc::clone(keeper), _not_send: PhantomData }
     }
 
     fn local(&self) -> &Local {
@@ -78,7 +80,7 @@ impl FrontSeat {
         });
     }
 
-    pub(crate) fn caretake(shared: &Arc<Shared>) {
+    pub(crate) fn caretake(shared: &Arc<Shared>, keeper: &Arc<Keeper>) {
         let mut front = shared.front.lock();
         if front.taken || front.wanted > 0 {
             return;
@@ -86,8 +88,8 @@ impl FrontSeat {
         front.taken = true;
         front.caretaker = true;
         drop(front);
-        let seat = Self::sit(shared);
-        seat.drain(|| shared.live() == 0 || shared.front.lock().wanted > 0);
+        let seat = Self::sit(shared, keeper);
+        seat.drain(|| !shared.needs_somebody() || shared.front.lock().wanted > 0);
     }
 }
 
@@ -102,6 +104,8 @@ impl Drop for FrontSeat {
         front.caretaker = false;
         drop(front);
         shared.front_left.notify_all();
+        // Only now: a caretaker that is called finds the seat free.
+        shared.left(0);
     }
 }
 

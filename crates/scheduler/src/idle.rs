@@ -36,6 +36,9 @@ pub(crate) struct Idle {
     /// How many local tasks are worth a wake: doubled when a woken worker finds nothing, halved by a
     /// successful steal. A heuristic; races on it cost a wake more or less.
     threshold: AtomicU32,
+    /// One bit a seat: it sleeps without the watch, but with a limit, and looks again. Set by the seat while its
+    /// PARKED bit is set, and cleared after that; so a sleeper with this bit is never without limit.
+    relooks: AtomicU32,
 }
 
 /// How a sleeper finds itself after its sleep.
@@ -50,7 +53,11 @@ pub(crate) enum Risen {
 
 impl Idle {
     pub(crate) fn new() -> Self {
-        Self { word: AtomicU64::new(0), threshold: AtomicU32::new(THRESHOLD_MIN) }
+        Self {
+            word: AtomicU64::new(0),
+            threshold: AtomicU32::new(THRESHOLD_MIN),
+            relooks: AtomicU32::new(0),
+        }
     }
 
     fn load(&self) -> u64 {
@@ -176,13 +183,46 @@ impl Idle {
         self.word.fetch_and(!SENTINEL, Ordering::AcqRel);
     }
 
-    pub(crate) fn is_watched(&self) -> bool {
-        self.load() & SENTINEL != 0
+    /// `seat`, which has its PARKED bit set and not the watch, sleeps until the next time the watch may be
+    /// passed on, and not for ever.
+    pub(crate) fn will_look_again(&self, seat: usize) {
+        self.relooks.fetch_or(1 << seat, Ordering::AcqRel);
+    }
+
+    /// The counterpart, after `rise`.
+    pub(crate) fn looks_again(&self, seat: usize) {
+        self.relooks.fetch_and(!(1 << seat), Ordering::AcqRel);
+    }
+
+    /// Whether somebody sleeps and nobody has the watch; `soon`: nor will look again by itself.
+    ///
+    /// Asked by a seat that runs from now on, after its own change of the word. A seat that goes to sleep later
+    /// sees that one running.
+    pub(crate) fn lacks_watch(&self, soon: bool) -> bool {
+        let now = self.load();
+        let mut sleepers = (now & PARKED_MASK) as u32;
+        if now & SENTINEL != 0 || sleepers == 0 {
+            return false;
+        }
+        if soon {
+            sleepers &= self.relooks.load(Ordering::Acquire);
+        }
+        !soon || sleepers == 0
     }
 
     /// Which seats sleep: for heuristics and looks, not for decisions that need it exact.
     pub(crate) fn parked(&self) -> u32 {
         (self.load() & PARKED_MASK) as u32
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.load() & SENTINEL != 0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn searchers(&self) -> usize {
+        ((self.load() & SEARCHING_MASK) >> 32) as usize
     }
 
     /// Closes; says whether it was open.

@@ -9,7 +9,8 @@
 //! only when its owner is stuck. A slot that never empties (two tasks that wake each other) lets the queue
 //! have its turn after `lifo_limit` polls; the injector, timers and events are looked at every 8 to 512
 //! polls, so that about 50 µs lie between two looks. Behind a poll that blocks, others are served by whoever
-//! is idle within two sentinel periods, 20 ms. If every worker blocks, nobody helps.
+//! is idle within two sentinel periods, 10 ms; or within 60 ms if nobody had the watch as that seat began to run
+//! and the last wake for the sake of the watch is less than 50 ms ago. If every worker blocks, nobody helps.
 
 mod config;
 mod current;
@@ -25,6 +26,11 @@ mod shared;
 mod sleeper;
 mod spawner;
 mod worker;
+
+#[cfg(all(test, kasasagi_loom))]
+mod model;
+#[cfg(test)]
+mod tests;
 
 pub use config::{Config, MAX_SEATS};
 pub use driver::{Driver, NEVER, NoDriver};

@@ -10,7 +10,7 @@ use crate::metrics::Counters;
 use crate::shared::Shared;
 use crate::sleeper::Sleeper;
 use kasasagi_primitive::deque::{Stealer, Worker as Deque};
-use kasasagi_primitive::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use kasasagi_primitive::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, fence};
 use kasasagi_primitive::sync::{Arc, Mutex};
 use kasasagi_task::slab::Heap;
 use kasasagi_task::{Attributes, Birth, Ids, JoinError, Runnable, Task};
@@ -155,16 +155,6 @@ impl Pinned {
     }
 }
 
-/// Ends the process if the scheduler itself panics while a task borrows from its caller.
-struct AbortOnUnwind;
-
-impl Drop for AbortOnUnwind {
-    fn drop(&mut self) {
-        eprintln!("kasasagi: the scheduler panicked; this is a bug, please report it");
-        std::process::abort();
-    }
-}
-
 /// What only the thread in the seat touches, and hands over when it leaves.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -188,6 +178,8 @@ pub(crate) struct Seat {
     pub(crate) sleeper: Sleeper,
     /// Moves with every turn; one that stands still is in a long poll.
     pub(crate) tick: AtomicU64,
+    /// A thief asks the owner to share, see `Local::ask`.
+    pub(crate) asked: AtomicBool,
     pub(crate) counters: Counters,
     core: Mutex<Option<Core>>,
 }
@@ -200,6 +192,7 @@ impl Seat {
             inbox: Inbox::new(),
             sleeper: Sleeper::new(),
             tick: AtomicU64::new(0),
+            asked: AtomicBool::new(false),
             counters: Counters::new(),
             core: Mutex::new(Some(core)),
         }
@@ -227,23 +220,30 @@ pub(crate) struct Local {
     pub(crate) in_driver: Cell<bool>,
     pub(crate) tick: Cell<u64>,
     pub(crate) lifo_left: Cell<u32>,
+    /// The next turn of the queues is the pinned tasks'.
+    pub(crate) pinned_turn: Cell<bool>,
     pub(crate) until_check: Cell<u32>,
     pub(crate) check_interval: Cell<u32>,
     pub(crate) last_check: Cell<u64>,
     pub(crate) searching: Cell<bool>,
     /// Somebody woke this seat, and it has found nothing yet.
     pub(crate) woken: Cell<bool>,
-    /// It slept since it last ran a task.
+    /// It slept, or searched, since it last ran a task.
     pub(crate) was_idle: Cell<bool>,
     /// The scheduler is closed, as of the last look.
     pub(crate) closing: Cell<bool>,
     pub(crate) watching: Cell<bool>,
+    /// This seat sleeps without the watch, but with a limit.
+    pub(crate) relooks: Cell<bool>,
     /// What the watch saw of the others' ticks at its last look.
     pub(crate) seen_ticks: RefCell<Vec<u64>>,
     /// When that was.
     pub(crate) last_look: Cell<u64>,
     /// Since when everybody sleeps, as far as the watch knows.
     pub(crate) quiet_since: Cell<u64>,
+    /// When this seat trimmed the heaps, and how often it has to do so before it sleeps for good.
+    pub(crate) last_trim: Cell<u64>,
+    pub(crate) trims_left: Cell<u32>,
     random: Cell<u64>,
 }
 
@@ -255,6 +255,9 @@ impl Local {
         core.ids.borrow_mut().renew();
         seat.sleeper.sit();
         shared.vacant.fetch_and(!(1 << index), Ordering::AcqRel);
+        // Pairs with the fence in `Idle::park`: who goes to sleep sees that this seat runs, and watches it, or is
+        // seen to sleep when the watch is passed on.
+        fence(Ordering::SeqCst);
         let seed = shared.config.seed ^ (index as u64 + 1).wrapping_mul(0xd129_0cad_1d2f_0a35);
         Some(Self {
             shared: Arc::clone(shared),
@@ -265,23 +268,30 @@ impl Local {
             in_driver: Cell::new(false),
             tick: Cell::new(0),
             lifo_left: Cell::new(shared.config.lifo_limit),
+            pinned_turn: Cell::new(true),
             until_check: Cell::new(1),
             check_interval: Cell::new(8),
             last_check: Cell::new(0),
             searching: Cell::new(false),
             woken: Cell::new(false),
             was_idle: Cell::new(true),
-            closing: Cell::new(shared.idle.is_closed()),
+            closing: Cell::new(false),
             watching: Cell::new(false),
+            relooks: Cell::new(false),
             seen_ticks: RefCell::new(vec![0; shared.seats.len()]),
             last_look: Cell::new(0),
+            last_trim: Cell::new(0),
+            trims_left: Cell::new(0),
             quiet_since: Cell::new(0),
             random: Cell::new(seed | 1),
         })
     }
 
-    /// Gives the seat up: what is left in its queues is everybody's.
+    /// Gives the seat up: what is left in its queues is everybody's. [`Shared::left`] has to follow.
     pub(crate) fn leave(self) {
+        // Woken for work, or given the watch, and asked to leave before it looked. Who holds on to either leaves
+        // nobody who is woken, or who watches, ever after.
+        self.leave_idle();
         let Self { shared, index, core, .. } = self;
         let seat = &shared.seats[index];
         if let Some(task) = seat.slot.take() {
@@ -290,10 +300,6 @@ impl Local {
         seat.sleeper.leave();
         *seat.core.lock() = Some(core);
         shared.vacant.fetch_or(1 << index, Ordering::AcqRel);
-        // As after a push from outside: the tasks left behind, and the timers, need somebody.
-        if shared.live() > 0 {
-            shared.wake_from_outside();
-        }
     }
 
     /// Runs `f` with this as the thread's seat, and its heap as the thread's heap.
@@ -371,14 +377,11 @@ impl Local {
         attributes: Attributes,
         future: F,
     ) -> Result<F::Output, JoinError> {
-        let bomb = AbortOnUnwind;
         // SAFETY: this function does not return, and does not unwind, before the task is complete and its
         // output taken; the handle does not leave it.
         let mut task = unsafe { self.spawn_pinned(place, attributes, future) };
         self.run_until(|| task.is_finished());
-        let output = task.try_take();
-        std::mem::forget(bomb);
-        output.expect("a finished task has an output until it is taken")
+        task.try_take().expect("a finished task has an output until it is taken")
     }
 
     /// Moves what was sent to this seat into its own queue.

@@ -4,8 +4,10 @@
 //! each limit it looks at the others' ticks. A seat whose tick stood still since the last look is in a long
 //! poll: its queue, its slot and its overdue timers are served here; events are served anyhow, since who
 //! wakes attends the driver if nobody does. Who has the watch and finds work passes it on, at most once in
-//! [`QUIET`], since it costs a wake; and who sleeps without it meanwhile looks again after that time. When
-//! everybody has slept for [`QUIET`], the watch ends and nobody ticks.
+//! [`QUIET`], since it costs a wake; who goes to sleep without it meanwhile looks again after that time, and if
+//! there is nobody who will, it is passed on all the same. When everybody has slept for [`QUIET`], the watch ends
+//! and nobody ticks. So at any time somebody is awake and has yet to decide, or nobody runs, or nobody sleeps, or
+//! a sleeper has a limit.
 //!
 //! Go's `sysmon` is the model; here it is no thread, but whoever is idle.
 
@@ -41,7 +43,12 @@ impl Local {
         }
         // Without the watch: it may have been dropped by a worker that could not pass it on in this time.
         let passed = shared.last_watch.load(Ordering::Relaxed).saturating_add(QUIET);
-        if passed > now { passed } else { NEVER }
+        if passed <= now {
+            return NEVER;
+        }
+        shared.idle.will_look_again(self.index);
+        self.relooks.set(true);
+        passed
     }
 
     fn remember_ticks(&self, now: u64) {
@@ -111,12 +118,12 @@ impl Local {
         if self.watching.replace(false) {
             idle.stop_watching();
         }
-        if idle.parked() == 0 || idle.is_watched() {
+        if !idle.lacks_watch(false) {
             return;
         }
         let now = self.last_check.get().max(kasasagi_primitive::task_context::coarse_now());
         let last = self.shared.last_watch.load(Ordering::Relaxed);
-        if now.saturating_sub(last) < QUIET && last != 0 {
+        if now.saturating_sub(last) < QUIET && last != 0 && !idle.lacks_watch(true) {
             return;
         }
         self.shared.last_watch.store(now.max(1), Ordering::Relaxed);

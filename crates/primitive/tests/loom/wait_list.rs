@@ -72,8 +72,8 @@ fn take(tokens: &Tokens) {
 /// Race: a waiter is served while it leaves, with another behind it. The token must go to the other, in whichever
 /// order the two happen, and no node may be touched after its future is gone.
 ///
-/// Mutation `primitive-wait-list-no-pass-on`: a served waiter that leaves keeps its token: the other waits for ever.
-/// Mutation `primitive-wait-list-not-marked`: `pop_front` does not mark the node as served: it is unlinked twice.
+/// Mutation `primitive-wait-list-grant-lost`: a served waiter that is removed is told to have been in line, and so its
+/// token is lost: the other waits for ever.
 #[test]
 fn wait_list_loses_no_token_when_a_waiter_leaves() {
     explore("wait_list_loses_no_token_when_a_waiter_leaves", || {
@@ -104,7 +104,8 @@ fn wait_list_loses_no_token_when_a_waiter_leaves() {
 
 /// Race: two waiters come while two tokens are given.
 ///
-/// Mutation `primitive-wait-list-tail`: `unlink` forgets the tail: the next waiter is put behind one that is gone.
+/// Mutation `primitive-wait-list-not-marked`: `pop_front` does not mark the node as served: it waits for ever.
+/// Mutation `primitive-wait-list-early-out`: `push_back` does not join the new node to the one before: it is lost.
 #[test]
 fn wait_list_serves_everybody_once() {
     explore("wait_list_serves_everybody_once", || {

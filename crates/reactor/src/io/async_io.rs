@@ -4,6 +4,7 @@
 //! the object at the first wait; it forgets it in `Drop`, before the object closes its descriptor.
 
 use crate::io::kind::Source;
+use crate::io::poller::ready::is_ready;
 use crate::io::source::{Consumed, Direction, Left, Readiness};
 use crate::io::table::shut_down;
 use crate::registry::{Registry, Shared};
@@ -399,20 +400,6 @@ impl<T: Source> Drop for Until<'_, T> {
         if self.key.0 != 0 {
             self.io.registration.source().forget(self.direction, self.key.0);
         }
-    }
-}
-
-/// Asks the system whether an operation would do something; `WouldBlock` if not.
-fn is_ready(io: &impl Source, direction: Direction) -> io::Result<()> {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let interest = match direction {
-        Direction::Read => PollFlags::IN,
-        Direction::Write => PollFlags::OUT,
-    };
-    let mut fds = [PollFd::new(io, interest)];
-    match poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? {
-        0 => Err(io::ErrorKind::WouldBlock.into()),
-        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) mod epoll;
 pub(crate) mod portable;
+pub(crate) mod ready;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use epoll as sys;

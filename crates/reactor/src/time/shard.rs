@@ -168,6 +168,9 @@ impl Shard {
             }
             self.next.store(timers.wheel.earliest(), Ordering::Relaxed);
             let more = timers.wheel.len() > 0;
+            if !more {
+                timers.wheel.shrink();
+            }
             let hurry = timers.hurry.take();
             drop(timers);
             drop(hurry);

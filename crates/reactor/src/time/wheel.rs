@@ -89,6 +89,11 @@ impl<T: Item> Wheel<T> {
         self.earliest = NEVER;
     }
 
+    /// Gives the memory of empty slots back; for a wheel that will not be used for a while.
+    pub(crate) fn shrink(&mut self) {
+        self.slots.iter_mut().filter(|slot| slot.is_empty()).for_each(|slot| *slot = Vec::new());
+    }
+
     /// How many items there are.
     pub(crate) fn len(&self) -> usize {
         self.len

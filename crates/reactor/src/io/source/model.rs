@@ -157,9 +157,7 @@ fn accept(source: &Readiness, kernel: &Kernel) {
 
 /// Of two tasks that accept, both get what one edge announced; the cell belongs to one thread at a time.
 ///
-/// Mutations `reactor-restore-silent`: a success does not wake who began to wait meanwhile;
-/// `reactor-driver-no-claim`: an event takes the waker without claiming the cell;
-/// `reactor-line-unseen`: who stands in line does not look again.
+/// Mutation `reactor-restore-silent`: a success does not wake who began to wait meanwhile.
 #[test]
 fn loom_io_two_waiters_are_both_served() {
     explore("io_two_waiters_are_both_served", || {
@@ -181,11 +179,13 @@ fn loom_io_two_waiters_are_both_served() {
     });
 }
 
-/// As above, one unit an edge: an event takes a waker while another task waits anew.
+/// As above, one unit an edge, the first of which is there already.
 #[test]
 fn loom_io_the_waker_has_one_owner() {
     explore("io_the_waker_has_one_owner", || {
         let shared = Arc::new((Readiness::new(), Kernel::default()));
+        shared.1.data.fetch_add(1, Ordering::AcqRel);
+        shared.0.assume(Read);
         let other = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || accept(&shared.0, &shared.1))
@@ -193,15 +193,43 @@ fn loom_io_the_waker_has_one_owner() {
         let driver = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                for _ in 0..2 {
-                    shared.1.data.fetch_add(1, Ordering::AcqRel);
-                    shared.0.announce(Read, Said::Ready, Waker::wake);
-                }
+                shared.1.data.fetch_add(1, Ordering::AcqRel);
+                shared.0.announce(Read, Said::Ready, Waker::wake);
             })
         };
         accept(&shared.0, &shared.1);
         other.join().expect("the other task does not panic");
         driver.join().expect("the driver does not panic");
+    });
+}
+
+/// A task that is polled for no reason uses up an event whose waker is still being taken, and waits anew.
+///
+/// Mutation `reactor-driver-no-claim`: an event takes the waker without claiming the cell.
+/// (The task is the thread that is started: the other way round loom does not come to that interleaving.)
+#[test]
+fn loom_io_an_event_keeps_others_from_the_cell() {
+    explore("io_an_event_keeps_others_from_the_cell", || {
+        let source = Arc::new(Readiness::new());
+        let (count, waker) = counted();
+        assert_eq!(source.wait(Read, &waker), Left::Waiting);
+        let task = {
+            let (source, waker) = (Arc::clone(&source), waker.clone());
+            thread::spawn(move || {
+                let consumed = matches!(source.consume(Read), Consumed::Ready { .. });
+                (consumed, source.wait(Read, &waker) == Left::Waiting)
+            })
+        };
+        source.announce(Read, Said::Ready, Waker::wake);
+        let (consumed, left) = task.join().expect("the task does not panic");
+        assert!(count.wakes() == 1 || !left, "a waker was left and not woken");
+        assert!(
+            !consumed || (count.wakes() == 1 && left),
+            "an event that was used up is used twice"
+        );
+        source.reset();
+        drop(waker);
+        assert_eq!(std::sync::Arc::strong_count(&count), 1);
     });
 }
 
@@ -253,6 +281,29 @@ fn loom_io_a_future_replaces_its_waker() {
         drop((first_waker, second_waker));
         assert_eq!(std::sync::Arc::strong_count(&first), 1);
         assert_eq!(std::sync::Arc::strong_count(&second), 1);
+    });
+}
+
+/// Who stands in line when an event has looked at the line already sees that there was one.
+///
+/// Mutation `reactor-line-unseen`: who stands in line does not look again.
+#[test]
+fn loom_io_who_stands_in_line_looks_again() {
+    explore("io_who_stands_in_line_looks_again", || {
+        let source = Arc::new(Readiness::new());
+        let driver = {
+            let source = Arc::clone(&source);
+            thread::spawn(move || source.announce(Read, Said::Ready, Waker::wake))
+        };
+        let parker = Parker::new();
+        let waker = parker.unparker().into_waker();
+        let mut key = 0;
+        while source.consume(Read) == Consumed::Empty {
+            if source.wait_as(Read, &mut key, &waker) == Left::Waiting {
+                parker.park();
+            }
+        }
+        driver.join().expect("the driver does not panic");
     });
 }
 

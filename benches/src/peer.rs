@@ -1,0 +1,85 @@
+//! Peer: what a workload may ask of a runtime.
+
+mod kasasagi;
+mod smol;
+mod tokio;
+
+pub use self::kasasagi::Kasasagi;
+pub use self::smol::{Smol, SmolStatic};
+pub use self::tokio::Tokio;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A runtime that was started once and lasts as long as the process.
+pub trait Peer: Copy + Send + Sync + 'static {
+    /// What it is called in the tables.
+    const NAME: &'static str;
+
+    /// A spawned task; its output, when awaited.
+    type Handle<T: Send + 'static>: Future<Output = T> + Send + 'static;
+
+    /// A listening socket.
+    type Listener: Send + Sync + 'static;
+
+    /// A connection.
+    type Stream: Send + Sync + 'static;
+
+    /// Starts it with so many workers.
+    fn start(workers: usize) -> Self;
+
+    /// Runs a future to its end; the calling thread works too, if that is the peer's way.
+    fn block_on<F: Future>(self, future: F) -> F::Output;
+
+    /// Spawns a task, from inside or outside.
+    fn spawn<F>(self, future: F) -> Self::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+
+    /// Lets a task run without its handle.
+    fn detach<T: Send + 'static>(handle: Self::Handle<T>) {
+        drop(handle);
+    }
+
+    /// The peer's own yield.
+    fn yield_now() -> impl Future<Output = ()> + Send;
+
+    /// The peer's own sleep.
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
+
+    /// Whether `future` was ready in time; the peer's own timeout, or the way its users write one.
+    fn timeout<F: Future + Send>(time: Duration, future: F) -> impl Future<Output = bool> + Send;
+
+    /// Takes over a listening socket of std; called inside.
+    fn listener(socket: std::net::TcpListener) -> io::Result<Self::Listener>;
+
+    /// The next connection.
+    fn accept(listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Connects.
+    fn connect(to: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Reads what is there.
+    fn read(
+        stream: &mut Self::Stream,
+        buf: &mut [u8],
+    ) -> impl Future<Output = io::Result<usize>> + Send;
+
+    /// Writes it all.
+    fn write_all(
+        stream: &mut Self::Stream,
+        buf: &[u8],
+    ) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Runs `body` as a task on a worker, and waits for it.
+    fn inside<F>(self, body: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.block_on(self.spawn(body))
+    }
+}

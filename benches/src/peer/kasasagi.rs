@@ -1,0 +1,95 @@
+//! kasasagi: a runtime of two seats, of which the thread in `block_on` takes one.
+
+use super::Peer;
+use kasasagi::net::{TcpListener, TcpStream};
+use kasasagi::{Handle, Join, Runtime, time};
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+/// kasasagi.
+#[derive(Debug, Clone, Copy)]
+pub struct Kasasagi {
+    runtime: &'static Runtime,
+    handle: &'static Handle,
+}
+
+impl Kasasagi {
+    /// The runtime's handle, for its counters.
+    pub fn handle(self) -> &'static Handle {
+        self.handle
+    }
+}
+
+/// A task that does not fail.
+#[derive(Debug)]
+pub struct Joined<T>(Join<T>);
+
+impl<T> Future for Joined<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let output = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(output.expect("tasks of benchmarks do not fail"))
+    }
+}
+
+impl Peer for Kasasagi {
+    const NAME: &'static str = "kasasagi";
+    type Handle<T: Send + 'static> = Joined<T>;
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    fn start(workers: usize) -> Self {
+        let runtime = Runtime::builder().workers(workers).build().expect("a runtime starts");
+        let runtime: &'static Runtime = Box::leak(Box::new(runtime));
+        Self { runtime, handle: Box::leak(Box::new(runtime.handle())) }
+    }
+
+    fn block_on<F: Future>(self, future: F) -> F::Output {
+        self.runtime.run(future).expect("nobody cancels it")
+    }
+
+    fn spawn<F>(self, future: F) -> Joined<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Joined(self.handle.spawn(future).into_future())
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        kasasagi::yield_now()
+    }
+
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
+        time::sleep(time)
+    }
+
+    async fn timeout<F: Future + Send>(time: Duration, future: F) -> bool {
+        time::timeout(time, future).await.is_ok()
+    }
+
+    fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {
+        TcpListener::from_std(socket)
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+        Ok(listener.accept().await?.0)
+    }
+
+    async fn connect(to: SocketAddr) -> io::Result<TcpStream> {
+        TcpStream::connect(to).await
+    }
+
+    async fn read(stream: &mut TcpStream, buf: &mut [u8]) -> io::Result<usize> {
+        stream.read(buf).await
+    }
+
+    async fn write_all(stream: &mut TcpStream, buf: &[u8]) -> io::Result<()> {
+        stream.write_all(buf).await
+    }
+}

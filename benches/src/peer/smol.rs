@@ -1,0 +1,100 @@
+//! smol: async-executor with threads that run it, and async-io; once with the ordinary executor and once with
+//! the static one, which keeps no list of its tasks.
+
+use super::Peer;
+use async_executor::{Executor, StaticExecutor, Task};
+use async_io::{Async, Timer};
+use futures_lite::future;
+use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+/// smol with the ordinary executor.
+#[derive(Debug, Clone, Copy)]
+pub struct Smol(&'static Executor<'static>);
+
+/// smol with the static executor.
+#[derive(Debug, Clone, Copy)]
+pub struct SmolStatic(&'static StaticExecutor);
+
+macro_rules! smol_peer {
+    ($type:ident, $executor:ty, $name:literal) => {
+        impl Peer for $type {
+            const NAME: &'static str = $name;
+            type Handle<T: Send + 'static> = Task<T>;
+            type Listener = Async<TcpListener>;
+            type Stream = Async<TcpStream>;
+
+            fn start(workers: usize) -> Self {
+                let executor: &'static $executor = Box::leak(Box::new(<$executor>::new()));
+                for _ in 0..workers {
+                    std::thread::spawn(|| {
+                        async_io::block_on(executor.run(future::pending::<()>()));
+                    });
+                }
+                Self(executor)
+            }
+
+            fn block_on<F: Future>(self, future: F) -> F::Output {
+                async_io::block_on(future)
+            }
+
+            fn spawn<F>(self, future: F) -> Task<F::Output>
+            where
+                F: Future + Send + 'static,
+                F::Output: Send + 'static,
+            {
+                self.0.spawn(future)
+            }
+
+            fn detach<T: Send + 'static>(handle: Task<T>) {
+                handle.detach();
+            }
+
+            fn yield_now() -> impl Future<Output = ()> + Send {
+                future::yield_now()
+            }
+
+            async fn sleep(time: Duration) {
+                Timer::after(time).await;
+            }
+
+            async fn timeout<F: Future + Send>(time: Duration, future: F) -> bool {
+                let late = async {
+                    Timer::after(time).await;
+                    false
+                };
+                let ready = async {
+                    future.await;
+                    true
+                };
+                future::or(ready, late).await
+            }
+
+            fn listener(socket: TcpListener) -> io::Result<Async<TcpListener>> {
+                Async::new(socket)
+            }
+
+            async fn accept(listener: &Async<TcpListener>) -> io::Result<Async<TcpStream>> {
+                Ok(listener.accept().await?.0)
+            }
+
+            async fn connect(to: SocketAddr) -> io::Result<Async<TcpStream>> {
+                Async::<TcpStream>::connect(to).await
+            }
+
+            async fn read(stream: &mut Async<TcpStream>, buf: &mut [u8]) -> io::Result<usize> {
+                stream.read(buf).await
+            }
+
+            async fn write_all(stream: &mut Async<TcpStream>, buf: &[u8]) -> io::Result<()> {
+                stream.write_all(buf).await
+            }
+        }
+    };
+}
+
+smol_peer!(Smol, Executor<'static>, "smol");
+smol_peer!(SmolStatic, StaticExecutor, "smol-static");

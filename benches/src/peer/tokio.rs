@@ -1,0 +1,91 @@
+//! tokio: its multi-threaded runtime; the thread in `block_on` only waits.
+
+use super::Peer;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+/// tokio.
+#[derive(Debug, Clone, Copy)]
+pub struct Tokio(&'static Runtime);
+
+/// A task that does not fail.
+#[derive(Debug)]
+pub struct Joined<T>(JoinHandle<T>);
+
+impl<T> Future for Joined<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let output = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(output.expect("tasks of benchmarks do not fail"))
+    }
+}
+
+impl Peer for Tokio {
+    const NAME: &'static str = "tokio";
+    type Handle<T: Send + 'static> = Joined<T>;
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    fn start(workers: usize) -> Self {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build()
+            .expect("a runtime starts");
+        Self(Box::leak(Box::new(runtime)))
+    }
+
+    fn block_on<F: Future>(self, future: F) -> F::Output {
+        self.0.block_on(future)
+    }
+
+    fn spawn<F>(self, future: F) -> Joined<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Joined(self.0.spawn(future))
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        tokio::task::yield_now()
+    }
+
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(time)
+    }
+
+    async fn timeout<F: Future + Send>(time: Duration, future: F) -> bool {
+        tokio::time::timeout(time, future).await.is_ok()
+    }
+
+    fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {
+        socket.set_nonblocking(true)?;
+        TcpListener::from_std(socket)
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+        Ok(listener.accept().await?.0)
+    }
+
+    async fn connect(to: SocketAddr) -> io::Result<TcpStream> {
+        TcpStream::connect(to).await
+    }
+
+    async fn read(stream: &mut TcpStream, buf: &mut [u8]) -> io::Result<usize> {
+        stream.read(buf).await
+    }
+
+    async fn write_all(stream: &mut TcpStream, buf: &[u8]) -> io::Result<()> {
+        stream.write_all(buf).await
+    }
+}

@@ -1,0 +1,31 @@
+//! The book's and the README's code, compiled and run as doc tests.
+
+#[doc = include_str!("../../../README.md")]
+mod readme {}
+
+#[doc = include_str!("../../../docs/src/introduction.md")]
+mod introduction {}
+
+#[doc = include_str!("../../../docs/src/guide/first-program.md")]
+mod first_program {}
+
+#[doc = include_str!("../../../docs/src/guide/tasks.md")]
+mod tasks {}
+
+#[doc = include_str!("../../../docs/src/guide/time.md")]
+mod time {}
+
+#[doc = include_str!("../../../docs/src/guide/sockets.md")]
+mod sockets {}
+
+#[doc = include_str!("../../../docs/src/guide/shutdown.md")]
+mod shutdown {}
+
+#[doc = include_str!("../../../docs/src/guide/testing.md")]
+mod testing {}
+
+#[doc = include_str!("../../../docs/src/migration/from-asyncio.md")]
+mod from_asyncio {}
+
+#[doc = include_str!("../../../docs/src/migration/from-tokio.md")]
+mod from_tokio {}

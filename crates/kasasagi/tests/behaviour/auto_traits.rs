@@ -1,0 +1,72 @@
+//! Which public types may go to other threads.
+
+use kasasagi::*;
+use std::cell::Cell;
+use std::future::Pending;
+use std::rc::Rc;
+
+fn send<T: Send>() {}
+fn sync<T: Sync>() {}
+fn unpin<T: Unpin>() {}
+fn everywhere<T: Send + Sync + Unpin + 'static>() {}
+
+/// Implemented twice for what has the trait: then the call below cannot say which is meant.
+macro_rules! is_not {
+    ($type:ty: $what:ident) => {{
+        trait Ambiguous<A> {
+            fn ask() {}
+        }
+        impl<T: ?Sized> Ambiguous<()> for T {}
+        struct Other;
+        impl<T: ?Sized + $what> Ambiguous<Other> for T {}
+        <$type as Ambiguous<_>>::ask();
+    }};
+}
+
+#[test]
+fn what_a_program_holds_goes_anywhere() {
+    everywhere::<Runtime>();
+    everywhere::<Builder>();
+    everywhere::<Handle>();
+    everywhere::<NoRuntime>();
+    everywhere::<RunError>();
+    everywhere::<ShutdownReport>();
+    everywhere::<JoinError>();
+    everywhere::<TaskId>();
+    everywhere::<TaskInfo>();
+    everywhere::<TaskRef>();
+    everywhere::<TaskState>();
+    everywhere::<Metrics>();
+    everywhere::<SeatMetrics>();
+    everywhere::<YieldNow>();
+    everywhere::<Named<Pending<()>>>();
+}
+
+#[test]
+fn a_handle_is_shared_if_its_output_may_move() {
+    everywhere::<Task<u32>>();
+    everywhere::<Join<u32>>();
+    // A reference to a handle gives nobody the output, so the output need not be shared.
+    send::<Task<Cell<u32>>>();
+    sync::<Task<Cell<u32>>>();
+    unpin::<Task<std::marker::PhantomPinned>>();
+    is_not!(Task<Rc<u32>>: Send);
+    is_not!(Task<Rc<u32>>: Sync);
+    is_not!(Join<Rc<u32>>: Send);
+    is_not!(Task<*const u32>: Send);
+}
+
+#[test]
+fn futures_of_time_and_sync_go_where_their_tasks_go() {
+    fn may_move<T: Send + Sync + 'static>() {}
+    may_move::<time::Sleep>();
+    may_move::<time::Interval>();
+    may_move::<time::Timeout<Pending<()>>>();
+    may_move::<time::Elapsed>();
+    may_move::<time::Clock>();
+    is_not!(time::Sleep: Unpin);
+    is_not!(time::Timeout<Pending<Rc<u32>>>: Clone);
+    may_move::<sync::Semaphore>();
+    may_move::<sync::Acquire<'static>>();
+    may_move::<sync::Permit<'static>>();
+}

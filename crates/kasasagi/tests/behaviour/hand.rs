@@ -1,0 +1,86 @@
+//! What tests need at hand: futures that count, wakers that misbehave, waits with a limit.
+
+use kasasagi::time;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// How long a test waits for something that has to happen.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// Waits until `done`, on a thread.
+#[track_caller]
+pub(crate) fn eventually(what: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < LIMIT, "{what}: not within {} s", LIMIT.as_secs());
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Waits until `done`, in a task.
+pub(crate) async fn until(what: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < LIMIT, "{what}: not within {} s", LIMIT.as_secs());
+        time::sleep(Duration::from_micros(200)).await;
+    }
+}
+
+/// Adds one when it is dropped.
+#[derive(Clone)]
+pub(crate) struct CountDrop(pub(crate) Arc<AtomicUsize>);
+
+impl CountDrop {
+    pub(crate) fn new() -> (Self, Arc<AtomicUsize>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        (Self(Arc::clone(&count)), count)
+    }
+}
+
+impl Drop for CountDrop {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Suspends once, with nobody to wake it, after it has shown its waker to `f`.
+pub(crate) async fn suspend_with(f: impl FnOnce(&Waker)) {
+    let mut f = Some(f);
+    poll_fn(move |cx| match f.take() {
+        Some(f) => {
+            f(cx.waker());
+            Poll::Pending
+        }
+        None => Poll::Ready(()),
+    })
+    .await;
+}
+
+/// Spins for about `time`: a task that computes.
+pub(crate) fn compute(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+/// What a panic said.
+pub(crate) fn text_of(payload: &(dyn std::any::Any + Send)) -> String {
+    payload
+        .downcast_ref::<&'static str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
+}
+
+/// What `f` panics with.
+#[track_caller]
+pub(crate) fn panic_of<R>(f: impl FnOnce() -> R) -> String {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
+        Ok(_) => panic!("it was expected to panic, and did not"),
+        Err(payload) => text_of(&*payload),
+    }
+}

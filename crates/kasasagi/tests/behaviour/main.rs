@@ -1,0 +1,16 @@
+//! What kasasagi promises, seen through its public face. Names of tests begin with the number of a behaviour where
+//! there is one; `docs/src/reliability/` has the lists.
+
+mod alone;
+mod auto_traits;
+mod child;
+mod fetch;
+mod flavour;
+mod hand;
+mod messages;
+mod mt;
+mod net;
+mod promises;
+mod runs;
+mod task_registry;
+mod tasks;
