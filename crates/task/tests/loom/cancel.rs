@@ -13,8 +13,7 @@ use std::task::Poll;
 /// after the poll, or after the end. Completes exactly once: the queue counts (a second end is a panic), and the
 /// task is there to be ended, or the runner waits for ever.
 ///
-/// Mutation `task-cancel-without-wake`: an idle task is marked, and nobody comes to see it.
-/// Mutation `task-cancel-drops-nothing`: the mark is taken out and the task polled on.
+/// Mutation `task-cancel-schedules-twice`: who finds the task due already queues it too.
 #[test]
 fn task_cancelled_or_woken_completes_exactly_once() {
     explore("task_cancel_wake_run", || {
@@ -43,8 +42,9 @@ fn task_cancelled_or_woken_completes_exactly_once() {
 
 /// Race: an idle task that nobody ever wakes is cancelled by two at once; one of them queues it.
 ///
-/// Mutation `task-cancel-without-wake`: as above, with nobody else to save it.
-/// Mutation `task-cancel-schedules-twice`: who finds the task due already queues it too.
+/// Mutation `task-cancel-without-wake`: an idle task is marked, and nobody comes to see it.
+/// Mutation `task-cancel-taken-and-forgotten`: the mark is taken out and the task polled on.
+/// Mutation `task-cancel-schedules-twice`: as above.
 #[test]
 fn task_cancelled_by_two_while_idle_is_queued_once() {
     explore("task_cancel_twice_while_idle", || {
@@ -70,6 +70,8 @@ fn task_cancelled_by_two_while_idle_is_queued_once() {
 }
 
 /// Race: a cancellation comes before the first poll, while it is under way, or after it, which was the last.
+///
+/// Mutation `task-detached-output-kept`: nobody drops the output of a task without a handle.
 #[test]
 fn task_cancelled_around_its_first_poll_drops_future_and_output_once() {
     explore("task_cancel_first_poll", || {
@@ -97,7 +99,8 @@ fn task_cancelled_around_its_first_poll_drops_future_and_output_once() {
 /// Race: the handle waits, its waker in place, and cancels; the wake that would end the task comes from a third
 /// thread. The handle gets one answer, whichever it is, and is woken for it.
 ///
-/// Mutation `task-waits-blind`: the handle is never woken.
+/// Mutation `task-waits-blind`: the waker that comes too late for the completer is left in its cell.
+/// Mutation `task-join-waker-after-release`: the completer reads the waker after it gave its reference up.
 #[test]
 fn task_joined_and_cancelled_answers_once() {
     explore("task_join_and_cancel", || {

@@ -41,7 +41,7 @@ fn task_scan_meets_free_and_birth_in_one_block() {
 
 /// Race: a scan cancels what it finds, as a shutdown does, while the task runs to its end.
 ///
-/// Mutation `task-scan-takes-complete`: as above.
+/// Mutation `task-cancel-schedules-twice`: a task that is due is queued again.
 #[test]
 fn task_scan_that_cancels_meets_completion() {
     explore("task_scan_cancels_against_completion", || {

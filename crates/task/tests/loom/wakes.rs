@@ -101,6 +101,8 @@ fn task_block_is_freed_once_by_the_last_of_three() {
 /// scheduler. The share taken before the push keeps it.
 ///
 /// A late wake, after the end, touches the block alone.
+///
+/// Mutation `task-wake-by-value-keeps-reference`: the late wake leaves the block behind.
 #[test]
 fn task_wake_from_outside_outlives_the_scheduler() {
     explore("task_wake_against_scheduler_end", || {
