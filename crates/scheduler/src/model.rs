@@ -252,8 +252,8 @@ fn loom_who_sleeps_beside_a_running_seat_watches_it() {
     });
 }
 
-/// P10: who has the watch begins to run, right after the last time it was passed on, while a second seat sleeps
-/// without limit and a third goes to sleep. Fails if only the time decides whether the watch is passed on.
+/// P10: who has the watch wakes and begins to run, right after the last time it was passed on, while a second seat
+/// sleeps without limit and a third goes to sleep. Fails if the third says that it will look again, and does not.
 #[test]
 fn loom_the_watch_is_passed_on_or_somebody_looks_again() {
     explore("watch_passed", || {
@@ -261,6 +261,7 @@ fn loom_the_watch_is_passed_on_or_somebody_looks_again() {
         let idle = &spawner.shared.idle;
         spawner.shared.last_watch.store(LONG_AFTER, Ordering::Relaxed);
         let runs = sit(&spawner.shared, 0);
+        idle.park(0, false);
         runs.watching.set(idle.try_watch());
         runs.last_check.set(LONG_AFTER + 1);
         // Since long ago, without limit.
@@ -273,6 +274,7 @@ fn loom_the_watch_is_passed_on_or_somebody_looks_again() {
                 local.watch_until(LONG_AFTER + 1)
             })
         };
+        runs.rise();
         runs.leave_idle();
         let until = sleeper.join().expect("no panic");
         let woken = idle.parked() != 0b110;
@@ -281,17 +283,19 @@ fn loom_the_watch_is_passed_on_or_somebody_looks_again() {
 }
 
 /// P17: two seats end the last two tasks at once, and go to sleep: one of them sees that none is left, and tells the
-/// other. Fails without the look at the count after the sleeper's fence.
+/// other. Fails without the look at the count between the scan and the sleep.
 #[test]
 fn loom_one_of_two_last_seats_sees_the_end() {
     explore("last_two", || {
         let spawner = scheduler(2);
         spawner.shared.spawned_outside[0].add(2);
-        spawner.close();
+        // Without the tokens that `Spawner::close` leaves.
+        assert!(spawner.shared.idle.close());
         let seat = |shared: &Arc<Shared>, i| {
             let local = sit(shared, i);
             local.seat().counters.completed.add(1);
             local.seated(|| {
+                local.sleep();
                 while local.shared.live() > 0 {
                     local.sleep();
                 }

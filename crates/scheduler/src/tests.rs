@@ -104,7 +104,28 @@ fn the_watch_goes_on_to_a_sleeper_without_limit_however_recent_the_last_time() {
     assert_eq!(idle.parked(), 1 << 2, "nobody is woken for nothing");
 }
 
-/// Counts how often it was dropped: that is, whether the scheduler's memory is gone.
+#[test]
+fn a_task_woken_on_the_way_to_sleep_keeps_its_seat_awake() {
+    let spawner = scheduler(2);
+    let [first, second] = sit(&spawner.shared);
+    second.seated(|| second.turn());
+    spawner.close();
+    first.seated(|| first.turn());
+    // The second has not seen the close yet, and its task is not cancelled when the first has.
+    second.seated(|| {
+        spawn(&spawner, std::future::pending());
+        second.turn();
+    });
+    assert_eq!(spawner.live(), 1);
+    // It cancels the task on its way to sleep, and so has it in its slot.
+    first.seated(|| first.turn());
+    assert_eq!(first.seat().counters.read().parks, 0);
+    first.seated(|| first.turn());
+    assert_eq!(spawner.live(), 0);
+    end(&spawner, [first, second]);
+}
+
+/// Tells that it was dropped, and so whether the scheduler's memory is gone.
 struct Watched(Arc<AtomicBool>);
 
 impl Driver for Watched {

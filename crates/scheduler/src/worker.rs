@@ -219,16 +219,16 @@ impl Local {
         self.closing.set(shared.idle.is_closed());
         if self.closing.get() {
             self.cancel_all();
+            // Of two workers that end the last two tasks at once, one sees that none is left, and tells all: both
+            // went through the heaps' locks since, in the scan.
             if shared.live() == 0 {
                 return;
             }
         }
         shared.idle.park(self.index, self.searching.replace(false));
         self.was_idle.set(true);
-        // A closed flag that was missed above left its token, and the sleep below returns at once. Of two workers
-        // that end the last two tasks at once, after the fence at least one sees that none is left, and tells all.
-        let drained = self.closing.get() && shared.live() == 0;
-        if drained || self.has_own_work() || self.sees_work() {
+        // A closed flag that was missed above left its token, and the sleep below returns at once.
+        if self.has_own_work() || self.sees_work() {
             self.rise();
             // Who saw work that it may not search for waits for those who may.
             kasasagi_primitive::hint::spin_loop();

@@ -72,3 +72,15 @@ pub(crate) fn in_each_flavour(test: impl AsyncFn()) {
         outcome.expect("it runs to its end").expect("it ends within the limit");
     }
 }
+
+/// Shows `test` a runtime of one thread, of two workers and of four.
+pub(crate) fn on_each(test: impl Fn(&Runtime)) {
+    for workers in [1, 2, 4] {
+        test(&Runtime::builder().workers(workers).build().expect("a runtime can be built"));
+    }
+}
+
+/// Runs `main`, which nothing cancels.
+pub(crate) fn run<F: Future>(runtime: &Runtime, main: F) -> F::Output {
+    runtime.run(main).expect("main is neither nested nor cancelled")
+}

@@ -3,19 +3,14 @@
 
 mod alone;
 mod auto_traits;
-mod caretaking;
 mod child;
-mod fairness;
 mod fetch;
 mod flavour;
 mod hand;
 mod messages;
 mod mt;
 mod net;
-mod panics;
-mod run;
-mod runtimes;
-mod shutdown;
-mod task;
+mod promises;
+mod runs;
 mod task_registry;
-mod time;
+mod tasks;

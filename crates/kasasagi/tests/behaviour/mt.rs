@@ -71,7 +71,8 @@ fn mt_02_wakes_during_a_poll_run_the_task_once_more_and_none_is_lost() {
                             // Three at once are one.
                             cx.waker().wake_by_ref();
                             cx.waker().wake_by_ref();
-                            cx.waker().clone().wake();
+                            let third = cx.waker().clone();
+                            third.wake();
                         }
                         Poll::Pending
                     })

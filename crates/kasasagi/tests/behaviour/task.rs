@@ -539,7 +539,7 @@ fn task_22_a_spawn_that_meets_the_shutdown_gives_a_cancelled_task() {
                     spawned.fetch_add(1, Ordering::SeqCst);
                     scope.spawn(move || {
                         let mut tasks = Vec::new();
-                        while !stop.load(Ordering::SeqCst) {
+                        while !stop.load(Ordering::SeqCst) && tasks.len() < 2000 {
                             let kept = future.clone();
                             spawned.fetch_add(1, Ordering::SeqCst);
                             tasks.push(handle.spawn(async move {

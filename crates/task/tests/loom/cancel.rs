@@ -1,0 +1,131 @@
+//! P3: cancellation against the run, wakes, completion and the handle.
+
+use crate::support::{Drops, Joiner, Queue, assert_no_blocks, join_all, poll, spawn, waits_for};
+use kasasagi_primitive::explore::explore;
+use kasasagi_primitive::sync::Arc;
+use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use kasasagi_primitive::thread;
+use kasasagi_task::TaskState;
+use kasasagi_task::slab::Heap;
+use std::task::Poll;
+
+/// Race: a cancellation meets the run of a task that waits for a wake on another thread. It comes before, during or
+/// after the poll, or after the end. Completes exactly once: the queue counts (a second end is a panic), and the
+/// task is there to be ended, or the runner waits for ever.
+///
+/// Mutation `task-cancel-without-wake`: an idle task is marked, and nobody comes to see it.
+/// Mutation `task-cancel-drops-nothing`: the mark is taken out and the task polled on.
+#[test]
+fn task_cancelled_or_woken_completes_exactly_once() {
+    explore("task_cancel_wake_run", || {
+        let (heap, queue, futures) = (Heap::new(), Queue::new(1), Drops::new());
+        let flag = Arc::new(AtomicBool::new(false));
+        let (task, [waker]) = waits_for(&heap, &queue, futures.token(), [&flag]);
+        let reference = task.handle();
+        drop(task);
+        let threads = [
+            thread::spawn(move || {
+                // The only one who can end it, unless the flag was up: no wake follows a false one.
+                let asked = reference.cancel();
+                assert!(asked || reference.info().state == TaskState::Finished);
+            }),
+            thread::spawn(move || {
+                flag.store(true, Relaxed);
+                waker.wake();
+            }),
+        ];
+        queue.run();
+        join_all(threads);
+        assert_eq!((futures.all(), futures.outside()), (1, 0), "a runner drops the future, once");
+        assert_no_blocks(&heap);
+    });
+}
+
+/// Race: an idle task that nobody ever wakes is cancelled by two at once; one of them queues it.
+///
+/// Mutation `task-cancel-without-wake`: as above, with nobody else to save it.
+/// Mutation `task-cancel-schedules-twice`: who finds the task due already queues it too.
+#[test]
+fn task_cancelled_by_two_while_idle_is_queued_once() {
+    explore("task_cancel_twice_while_idle", || {
+        let (heap, queue, futures) = (Heap::new(), Queue::new(1), Drops::new());
+        let never = Arc::new(AtomicBool::new(false));
+        let (task, [waker]) = waits_for(&heap, &queue, futures.token(), [&never]);
+        drop(waker);
+        let reference = task.handle();
+        let threads = [
+            thread::spawn(move || {
+                reference.cancel();
+            }),
+            thread::spawn(move || {
+                task.cancel();
+                drop(task);
+            }),
+        ];
+        queue.run();
+        join_all(threads);
+        assert_eq!((futures.all(), futures.outside()), (1, 0), "a runner drops the future, once");
+        assert_no_blocks(&heap);
+    });
+}
+
+/// Race: a cancellation comes before the first poll, while it is under way, or after it, which was the last.
+#[test]
+fn task_cancelled_around_its_first_poll_drops_future_and_output_once() {
+    explore("task_cancel_first_poll", || {
+        let (heap, queue) = (Heap::new(), Queue::new(1));
+        let (futures, outputs) = (Drops::new(), Drops::new());
+        let (future, output) = (futures.token(), outputs.token());
+        let (due, task) = spawn(&heap, &queue, 1, async move {
+            let _future = future;
+            output
+        });
+        queue.push(due);
+        let threads = [thread::spawn(move || {
+            task.cancel();
+            drop(task);
+        })];
+        queue.run();
+        join_all(threads);
+        // The output is captured by the future: it goes with it, or after it.
+        assert_eq!((futures.all(), outputs.all()), (1, 1));
+        assert_eq!(futures.outside(), 0, "a runner drops the future");
+        assert_no_blocks(&heap);
+    });
+}
+
+/// Race: the handle waits, its waker in place, and cancels; the wake that would end the task comes from a third
+/// thread. The handle gets one answer, whichever it is, and is woken for it.
+///
+/// Mutation `task-waits-blind`: the handle is never woken.
+#[test]
+fn task_joined_and_cancelled_answers_once() {
+    explore("task_join_and_cancel", || {
+        let (heap, queue, futures) = (Heap::new(), Queue::new(1), Drops::new());
+        let flag = Arc::new(AtomicBool::new(false));
+        let (mut task, [waker]) = waits_for(&heap, &queue, futures.token(), [&flag]);
+        let (joiner, joins) = Joiner::new();
+        let waiting = std::sync::Arc::clone(&joiner);
+        let threads = [
+            thread::spawn(move || {
+                if let Poll::Ready(output) = poll(&joins, &mut task) {
+                    output.expect("nobody cancelled it yet");
+                    return;
+                }
+                task.cancel();
+                match waiting.join(&joins, &mut task) {
+                    Ok(()) => assert!(!task.is_cancelled()),
+                    Err(error) => assert!(error.is_cancelled() && task.is_cancelled()),
+                }
+            }),
+            thread::spawn(move || {
+                flag.store(true, Relaxed);
+                waker.wake();
+            }),
+        ];
+        queue.run();
+        join_all(threads);
+        assert_eq!((futures.all(), futures.outside(), joiner.wakers()), (1, 0, 0));
+        assert_no_blocks(&heap);
+    });
+}
