@@ -4,7 +4,8 @@ use kasasagi::time;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Poll, Waker};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for something that has to happen.
@@ -57,6 +58,29 @@ pub(crate) async fn suspend_with(f: impl FnOnce(&Waker)) {
         None => Poll::Ready(()),
     })
     .await;
+}
+
+/// A waker that tells a thread when it is woken.
+pub(crate) struct Telling(Sender<Instant>);
+
+impl Telling {
+    pub(crate) fn waker() -> (Waker, Receiver<Instant>) {
+        let (tell, told) = channel();
+        (Arc::new(Self(tell)).into(), told)
+    }
+}
+
+impl Wake for Telling {
+    fn wake(self: Arc<Self>) {
+        let _ = self.0.send(Instant::now());
+    }
+}
+
+/// The middle one.
+pub(crate) fn median<T: Ord + Copy>(values: &[T]) -> T {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted[sorted.len() / 2]
 }
 
 /// Spins for about `time`: a task that computes.

@@ -3,14 +3,19 @@
 
 mod alone;
 mod auto_traits;
+mod caretaking;
 mod child;
+mod fairness;
 mod fetch;
 mod flavour;
 mod hand;
 mod messages;
 mod mt;
 mod net;
-mod promises;
-mod runs;
+mod panics;
+mod run;
+mod runtimes;
+mod shutdown;
 mod task_registry;
 mod tasks;
+mod time;
