@@ -20,8 +20,8 @@ pub struct Config {
     /// The time between two looks outside that a busy worker aims at, in nanoseconds. 50 µs: a look costs
     /// about half a microsecond, so about 1 %.
     pub check_target: u64,
-    /// How long a parked worker leaves the others' neglect unwatched, in nanoseconds: the sentinel's period. 5 ms: the
-    /// second look finds what the first saw begin, so neglect lasts for 10 ms at most.
+    /// How long a parked worker leaves the others' neglect unwatched, in nanoseconds: the sentinel's period.
+    /// 5 ms: what stood still for two looks is served within 10 ms, for 200 looks a second while others run.
     pub sentinel_period: u64,
     /// Called when there is work and nobody in any seat; the roof lends a thread then.
     pub on_vacant: Option<Arc<dyn Fn() + Send + Sync>>,

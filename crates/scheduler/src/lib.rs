@@ -9,7 +9,8 @@
 //! only when its owner is stuck. A slot that never empties (two tasks that wake each other) lets the queue
 //! have its turn after `lifo_limit` polls; the injector, timers and events are looked at every 8 to 512
 //! polls, so that about 50 µs lie between two looks. Behind a poll that blocks, others are served by whoever
-//! is idle within two sentinel periods, 10 ms. If every worker blocks, nobody helps.
+//! is idle within two sentinel periods, 10 ms; or within 20 ms if nobody had the watch as that seat began to run
+//! and the last wake for the sake of the watch is less than 10 ms ago. If every worker blocks, nobody helps.
 
 mod config;
 mod current;

@@ -22,7 +22,7 @@ pub(crate) fn eventually(what: &str, done: impl Fn() -> bool) {
 }
 
 /// Waits until `done`, in a task.
-pub(crate) async fn until(what: &str, done: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < LIMIT, "{what}: not within {} s", LIMIT.as_secs());

@@ -14,7 +14,6 @@ mod net;
 mod panics;
 mod promises;
 mod run;
-mod runs;
 mod runtimes;
 mod shutdown;
 mod task_registry;

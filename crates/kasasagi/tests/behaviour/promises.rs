@@ -1,321 +1,391 @@
-//! How long anybody can be kept waiting, and what faults do: the table of `docs/src/architecture/scheduler.md`.
+//! How long a task can be kept waiting: a test for each bound of `docs/src/architecture/scheduler.md`.
 
-use crate::flavour::{on_each, run};
-use kasasagi::{Runtime, net, spawn, spawn_local, time, yield_now};
+use crate::flavour::{for_one_worker, for_several_workers, limited, two};
+use crate::hand::{LIMIT, Telling, compute, median, until};
+use kasasagi::net::{TcpListener, TcpStream};
+use kasasagi::time::sleep;
+use kasasagi::{Runtime, Task, spawn, spawn_local, yield_now};
 use std::future::poll_fn;
+use std::io::Write;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Poll, Waker};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// Twenty rounds: the median below 20 ms, none above 500.
-fn bounded(mut round: impl FnMut() -> Duration) {
-    let mut times: Vec<_> = (0..20).map(|_| round()).collect();
-    times.sort();
-    assert!(times[10] < Duration::from_millis(20), "median too late: {times:?}");
-    assert!(times[19] < Duration::from_millis(500), "one too late: {times:?}");
-}
+/// What each of these waits may take: at the median, and at most.
+const USUAL: Duration = Duration::from_millis(20);
+const MOST: Duration = Duration::from_millis(500);
 
-/// Two workers; main blocks its own in a poll until `meanwhile`'s message comes, and tells how long it took.
-fn behind_a_blocked_main(meanwhile: impl Fn(mpsc::Sender<()>)) {
-    let runtime = Runtime::builder().workers(2).build().expect("a runtime");
-    bounded(|| {
-        run(&runtime, async {
-            let (send, receive) = mpsc::channel();
-            meanwhile(send);
-            let start = Instant::now();
-            receive.recv_timeout(Duration::from_secs(20)).expect("it is served meanwhile");
-            start.elapsed()
-        })
-    });
-}
+const ROUNDS: usize = 20;
 
-#[test]
-fn a_task_in_the_slot_behind_a_blocking_poll_is_served_by_an_idle_worker() {
-    behind_a_blocked_main(|send| drop(spawn(async move { send.send(()) })));
-}
+/// How often a measurement may be repeated: the processors may be busy with something else meanwhile, the rest of these
+/// tests for one. A wait that is too long by itself is so each time.
+const TRIES: usize = 4;
 
-#[test]
-fn tasks_in_the_queue_behind_a_blocking_poll_are_served_by_an_idle_worker() {
-    behind_a_blocked_main(|send| {
-        for _ in 0..9 {
-            drop(spawn(async {}));
+#[track_caller]
+fn assert_served(what: &str, measure: impl Fn() -> Vec<Duration>) {
+    let mut tries = Vec::new();
+    while tries.len() < TRIES {
+        let waits = measure();
+        let most = *waits.iter().max().expect("there were rounds");
+        println!("{what}: {:?} at the median of {}, {most:?} at most", median(&waits), waits.len());
+        if median(&waits) <= USUAL && most <= MOST {
+            return;
         }
-        drop(spawn(async move { send.send(()) }));
-    });
+        tries.push(waits);
+    }
+    panic!("{what}: {tries:?}");
 }
 
-#[test]
-fn a_timer_behind_a_blocking_poll_is_fired_by_an_idle_worker() {
-    let runtime = Runtime::builder().workers(2).build().expect("a runtime");
-    bounded(|| {
-        run(&runtime, async {
-            let (send, receive) = mpsc::channel();
-            let (ready, started) = mpsc::channel();
-            drop(spawn(async move {
-                let mut sleep = std::pin::pin!(time::sleep(Duration::from_millis(5)));
-                let mut ready = Some(ready);
-                poll_fn(|cx| {
-                    let poll = sleep.as_mut().poll(cx);
-                    if let Some(ready) = ready.take() {
-                        let _ = ready.send(());
-                    }
-                    poll
-                })
-                .await;
-                let _ = send.send(Instant::now());
-            }));
-            // Lets the task register its timer with this worker, as a rule, before it is blocked.
-            yield_now().await;
-            started.recv_timeout(Duration::from_secs(20)).expect("it starts");
-            let due = Instant::now() + Duration::from_millis(5);
-            let fired = receive.recv_timeout(Duration::from_secs(20)).expect("it fires");
-            fired.saturating_duration_since(due)
-        })
-    });
+/// Two tasks that do nothing but wake each other.
+struct PingPong {
+    polls: AtomicUsize,
+    wakers: Mutex<[Option<Waker>; 2]>,
+    stop: AtomicBool,
 }
 
-#[test]
-fn an_event_behind_a_blocking_poll_is_seen_by_an_idle_worker() {
-    let runtime = Runtime::builder().workers(2).build().expect("a runtime");
-    bounded(|| {
-        run(&runtime, async {
-            let listener = net::TcpListener::bind("127.0.0.1:0").await.expect("it listens");
-            let address = listener.local_addr().expect("it has an address");
-            let server = spawn(async move { listener.accept().await.expect("it accepts").0 });
-            let client = net::TcpStream::connect(address).await.expect("it connects");
-            let served = server.await.expect("it ends");
-            let (send, receive) = mpsc::channel();
-            let (ready, started) = mpsc::channel();
-            drop(spawn(async move {
-                ready.send(()).expect("main listens");
-                let mut byte = [0];
-                served.read_exact(&mut byte).await.expect("a byte comes");
-                let _ = send.send(());
-            }));
-            yield_now().await;
-            started.recv_timeout(Duration::from_secs(20)).expect("it starts");
-            client.write_all(b"x").await.expect("it is sent");
-            let start = Instant::now();
-            receive.recv_timeout(Duration::from_secs(20)).expect("it is seen");
-            start.elapsed()
-        })
-    });
-}
+impl PingPong {
+    fn start() -> (Arc<Self>, [Task<()>; 2]) {
+        let this = Arc::new(Self {
+            polls: AtomicUsize::new(0),
+            wakers: Mutex::default(),
+            stop: AtomicBool::new(false),
+        });
+        let tasks = [0, 1].map(|me| {
+            let this = Arc::clone(&this);
+            spawn(poll_fn(move |cx| this.poll(me, cx)))
+        });
+        (this, tasks)
+    }
 
-#[test]
-fn mt_06_two_tasks_that_wake_each_other_do_not_starve_the_queue() {
-    let runtime = Runtime::builder().current_thread().build().expect("a runtime");
-    run(&runtime, async {
-        let wakers: Arc<Mutex<[Option<Waker>; 2]>> = Arc::default();
-        let polls = Arc::new(AtomicUsize::new(0));
-        let stop = Arc::new(AtomicBool::new(false));
-        let players: Vec<_> = (0..2)
-            .map(|me| {
-                let (wakers, polls, stop) =
-                    (Arc::clone(&wakers), Arc::clone(&polls), Arc::clone(&stop));
-                spawn(poll_fn(move |cx| {
-                    polls.fetch_add(1, Ordering::Relaxed);
-                    let mut wakers = wakers.lock().expect("no panic");
-                    wakers[me] = Some(cx.waker().clone());
-                    let other = wakers[1 - me].take();
-                    drop(wakers);
-                    if let Some(other) = other {
-                        other.wake();
-                    }
-                    if stop.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
-                }))
-            })
-            .collect();
-        for _ in 0..10 {
-            yield_now().await;
+    fn poll(&self, me: usize, cx: &Context<'_>) -> Poll<()> {
+        self.polls.fetch_add(1, Ordering::SeqCst);
+        let other = {
+            let mut wakers = self.wakers.lock().expect("no panic");
+            wakers[me] = Some(cx.waker().clone());
+            wakers[1 - me].take()
+        };
+        if let Some(other) = other {
+            other.wake();
         }
-        let before = polls.load(Ordering::Relaxed);
-        spawn(async {}).await.expect("it ends");
-        let between = polls.load(Ordering::Relaxed) - before;
-        assert!(between <= 20, "{between} polls of the two before one place in the queue moved");
-        stop.store(true, Ordering::Relaxed);
-        drop(players);
-    });
+        if self.stop.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+    }
 }
 
 #[test]
-fn the_injector_timers_and_events_are_served_while_all_workers_are_busy() {
-    on_each(|runtime| {
+fn a_queued_task_waits_for_five_polls_of_a_ping_pong_at_most() {
+    for_one_worker(|build| {
+        let waits = build().run(async {
+            let (pair, tasks) = PingPong::start();
+            while pair.polls.load(Ordering::SeqCst) < 100 {
+                yield_now().await;
+            }
+            let mut all = Vec::new();
+            for _ in 0..ROUNDS {
+                let start = pair.polls.load(Ordering::SeqCst);
+                let queued: Vec<_> = (0..8)
+                    .map(|_| {
+                        let pair = Arc::clone(&pair);
+                        spawn(async move { pair.polls.load(Ordering::SeqCst) - start })
+                    })
+                    .collect();
+                // Main is pinned, and would take every second turn: it waits until all is over.
+                let mut waits = Vec::new();
+                for task in queued.into_iter().rev() {
+                    waits.insert(0, task.await.expect("it ends"));
+                }
+                all.push(waits);
+            }
+            pair.stop.store(true, Ordering::SeqCst);
+            for task in tasks {
+                task.await.expect("it ends");
+            }
+            all
+        });
+        for waits in waits.expect("main ends") {
+            for (position, wait) in waits.iter().enumerate() {
+                assert!(*wait <= 5 * (position + 1), "position {position} of {waits:?}");
+            }
+        }
+    });
+}
+
+/// Keeps every worker busy with tasks that yield until it is dropped.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn start(runtime: &Runtime, poll: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        for _ in 0..8 {
+        let tasks = 3 * runtime.handle().metrics().seats.len();
+        for _ in 0..tasks {
             let stop = Arc::clone(&stop);
             drop(runtime.handle().spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
+                while !stop.load(Ordering::SeqCst) {
+                    compute(poll);
                     yield_now().await;
                 }
             }));
         }
-        let handle = runtime.handle();
-        let outside = std::thread::spawn(move || {
-            bounded(|| {
-                let start = Instant::now();
-                handle.block_on(handle.spawn(async {})).expect("it ends");
-                start.elapsed()
-            });
-        });
-        run(runtime, async {
-            let mut late: Vec<_> = Vec::new();
-            for _ in 0..20 {
-                let start = Instant::now();
-                time::sleep(Duration::from_millis(1)).await;
-                late.push(start.elapsed());
-            }
-            late.sort();
-            assert!(late[10] < Duration::from_millis(20), "{late:?}");
-            while !outside.is_finished() {
-                yield_now().await;
-            }
-        });
-        stop.store(true, Ordering::Relaxed);
-        outside.join().expect("in time");
-    });
-}
-
-#[test]
-fn a_pinned_task_has_its_turn_among_many_others() {
-    let runtime = Runtime::builder().current_thread().build().expect("a runtime");
-    run(&runtime, async {
-        let polls = Arc::new(AtomicUsize::new(0));
-        for _ in 0..100 {
-            let polls = Arc::clone(&polls);
-            drop(spawn(async move {
-                loop {
-                    polls.fetch_add(1, Ordering::Relaxed);
-                    yield_now().await;
-                }
-            }));
-        }
-        yield_now().await;
-        let before = polls.load(Ordering::Relaxed);
-        spawn_local(async {}).await.expect("it ends");
-        let between = polls.load(Ordering::Relaxed) - before;
-        assert!(between <= 10, "{between} polls of others before a pinned task had its turn");
-    });
-}
-
-#[test]
-fn mt_05_a_task_that_is_always_ready_lets_others_run() {
-    use futures_util::FutureExt;
-    let runtime = Runtime::builder().current_thread().build().expect("a runtime");
-    run(&runtime, async {
-        let semaphore = Arc::new(kasasagi::sync::Semaphore::new(1));
-        let turn = Arc::new(AtomicBool::new(false));
-        let theirs = Arc::clone(&turn);
-        drop(spawn(async move { theirs.store(true, Ordering::Relaxed) }));
-        let mut taken = 0;
-        while !turn.load(Ordering::Relaxed) {
-            drop(semaphore.acquire().await.expect("it is open"));
-            taken += 1;
-            assert!(taken < 1000, "the budget was spent long ago");
-        }
-        assert!(taken >= 100, "and not at once: {taken}");
-        assert!(semaphore.acquire().now_or_never().is_some());
-    });
-}
-
-#[test]
-fn mt_10_a_waker_may_be_kept_cloned_woken_and_dropped_after_its_runtime() {
-    for workers in [1, 2] {
-        let wakers: Arc<Mutex<Vec<Waker>>> = Arc::default();
-        let runtime = Runtime::builder().workers(workers).build().expect("a runtime");
-        run(&runtime, async {
-            for _ in 0..100 {
-                let wakers = Arc::clone(&wakers);
-                drop(spawn(poll_fn(move |cx| {
-                    wakers.lock().expect("no panic").push(cx.waker().clone());
-                    Poll::<()>::Pending
-                })));
-            }
-            while wakers.lock().expect("no panic").len() < 100 {
-                yield_now().await;
-            }
-        });
-        drop(runtime);
-        let wakers = std::mem::take(&mut *wakers.lock().expect("no panic"));
-        let clones = wakers.clone();
-        for (i, waker) in wakers.into_iter().enumerate() {
-            waker.wake_by_ref();
-            if i % 2 == 0 { waker.wake() } else { drop(waker) }
-        }
-        std::thread::spawn(move || clones.into_iter().for_each(Waker::wake)).join().expect("inert");
+        Self(stop)
     }
 }
 
-struct PanicsInDrop;
-
-impl Drop for PanicsInDrop {
+impl Drop for Busy {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            panic!("in drop");
-        }
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
+fn while_all_are_busy(test: impl Fn(&Runtime)) {
+    let busy = |build: fn() -> Runtime| {
+        let runtime = build();
+        let (stop, stopped) = futures_channel::oneshot::channel::<()>();
+        std::thread::scope(|scope| {
+            let _busy = Busy::start(&runtime, Duration::from_micros(20));
+            scope.spawn(|| runtime.run(async { stopped.await.expect("it is told") }));
+            test(&runtime);
+            stop.send(()).expect("main waits");
+        });
+    };
+    for_one_worker(busy);
+    for_several_workers(busy);
+}
+
 #[test]
-fn a_panic_in_a_poll_a_drop_or_a_waker_stays_with_its_task() {
-    on_each(|runtime| {
-        run(runtime, async {
-            // In a future's drop, after its value.
-            let held = PanicsInDrop;
-            let task = spawn(async move {
-                let _held = held;
-            });
-            assert!(task.await.is_err_and(|error| error.is_panic()));
-            // In a future's drop, by cancellation.
-            let task = spawn(async {
-                let _held = PanicsInDrop;
-                std::future::pending::<()>().await;
-            });
-            while task.handle().info().wait.is_some() {
-                yield_now().await;
-            }
-            yield_now().await;
-            task.cancel();
-            let error = task.await.expect_err("cancelled, or panicked at that");
-            assert!(error.is_panic() || error.is_cancelled());
-            // In an output's drop.
-            let task = spawn(async { PanicsInDrop });
-            while !task.is_finished() {
-                yield_now().await;
-            }
-            drop(task);
-            drop(spawn(async { PanicsInDrop }));
-            // In a waker.
-            struct Angry;
-            impl std::task::Wake for Angry {
-                fn wake(self: Arc<Self>) {
-                    panic!("in wake");
+fn a_task_from_outside_is_served_while_all_workers_are_busy() {
+    while_all_are_busy(|runtime| {
+        let served = || {
+            let (tell, told) = channel();
+            let start = Instant::now();
+            drop(runtime.handle().spawn(async move { tell.send(Instant::now()) }));
+            told.recv_timeout(LIMIT).expect("it runs") - start
+        };
+        assert_served("a task from outside", || (0..ROUNDS).map(|_| served()).collect());
+    });
+}
+
+#[test]
+fn timers_fire_while_all_workers_are_busy() {
+    while_all_are_busy(|runtime| {
+        assert_served("a timer", || {
+            let (tell, told) = channel();
+            drop(runtime.handle().spawn(async move {
+                for _ in 0..ROUNDS {
+                    let due = Instant::now() + Duration::from_millis(2);
+                    sleep(Duration::from_millis(2)).await;
+                    let _ = tell.send(Instant::now().saturating_duration_since(due));
                 }
-            }
-            let mut task = spawn(async { yield_now().await });
-            let angry = Waker::from(Arc::new(Angry));
-            let mut polled = std::pin::pin!(async { (&mut task).await.is_ok() });
-            let _ = polled.as_mut().poll(&mut std::task::Context::from_waker(&angry));
-            drop(spawn(async {}).await);
-            assert_eq!(spawn(async { 1 }).await.ok(), Some(1));
+            }));
+            (0..ROUNDS).map(|_| told.recv_timeout(LIMIT).expect("it fires")).collect()
         });
     });
 }
 
 #[test]
-fn mt_12_idle_workers_sleep() {
-    let runtime = Runtime::builder().workers(4).build().expect("a runtime");
-    run(&runtime, async {
-        drop(spawn(async {}).await);
-        // Past the time in which the watch and the trims still tick.
-        time::sleep(Duration::from_millis(400)).await;
-        let parks =
-            |metrics: &kasasagi::Metrics| metrics.seats.iter().map(|seat| seat.parks).sum::<u64>();
-        let handle = kasasagi::Handle::current();
-        let before = parks(&handle.metrics());
-        time::sleep(Duration::from_millis(500)).await;
-        let between = parks(&handle.metrics()) - before;
-        assert!(between <= 40, "{between} sleeps in half a second of idleness");
+fn events_are_seen_while_all_workers_are_busy() {
+    while_all_are_busy(|runtime| {
+        let (stream, peer) = connection(runtime);
+        let (tell, told) = channel();
+        drop(runtime.handle().spawn(async move {
+            let mut byte = [0];
+            while stream.read(&mut byte).await.is_ok_and(|n| n == 1) {
+                let _ = tell.send(Instant::now());
+            }
+        }));
+        let served = || {
+            let start = Instant::now();
+            (&peer).write_all(b"x").expect("a byte fits");
+            told.recv_timeout(LIMIT).expect("it is read") - start
+        };
+        assert_served("an event", || (0..ROUNDS).map(|_| served()).collect());
+    });
+}
+
+/// A stream of the runtime, and its other end, which blocks.
+fn connection(runtime: &Runtime) -> (TcpStream, std::net::TcpStream) {
+    runtime.handle().block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let peer = std::net::TcpStream::connect(address).expect("the backlog has room");
+        peer.set_nodelay(true).expect("a socket has the option");
+        let (stream, _) = listener.accept().await.expect("somebody connects");
+        (stream, peer)
+    })
+}
+
+/// Runs `blocking` in a poll, many times, with one worker more than it blocks: in main, then in a task.
+///
+/// It returns how long it had to wait for what it waits for.
+fn beside_a_blocking_poll(what: &str, blocking: impl Fn() -> Duration + Send + Sync + 'static) {
+    limited(|| {
+        let runtime = two();
+        let blocking = Arc::new(blocking);
+        let many = |in_task: bool| {
+            let waits = runtime.run(async {
+                let mut waits = Vec::new();
+                for _ in 0..ROUNDS {
+                    // From rest, as well as from amidst work.
+                    sleep(Duration::from_millis(3)).await;
+                    let blocking = Arc::clone(&blocking);
+                    waits.push(if in_task {
+                        let task = spawn(async move {
+                            yield_now().await;
+                            blocking()
+                        });
+                        task.await.expect("it ends")
+                    } else {
+                        blocking()
+                    });
+                }
+                waits
+            });
+            waits.expect("main ends")
+        };
+        assert_served(&format!("{what} behind main"), || many(false));
+        assert_served(&format!("{what} behind a task"), || many(true));
+    });
+}
+
+#[test]
+fn a_slot_task_behind_a_blocking_poll_is_served() {
+    beside_a_blocking_poll("the task in the slot", || {
+        let (tell, told) = channel();
+        let start = Instant::now();
+        drop(spawn(async move { tell.send(Instant::now()) }));
+        told.recv_timeout(LIMIT).expect("it runs") - start
+    });
+}
+
+#[test]
+fn a_queued_task_behind_a_blocking_poll_is_served() {
+    beside_a_blocking_poll("a queued task", || {
+        let (tell, told) = channel();
+        let start = Instant::now();
+        drop(spawn(async {}));
+        for _ in 0..3 {
+            let tell = tell.clone();
+            drop(spawn(async move { tell.send(Instant::now()) }));
+        }
+        (0..3).map(|_| told.recv_timeout(LIMIT).expect("it runs") - start).max().expect("three")
+    });
+}
+
+#[test]
+fn a_timer_behind_a_blocking_poll_is_served() {
+    beside_a_blocking_poll("a timer", || {
+        let (waker, told) = Telling::waker();
+        let time = Duration::from_millis(2);
+        let mut nap = pin!(sleep(time));
+        // In the shard of this very worker.
+        assert!(nap.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let due = Instant::now() + time;
+        told.recv_timeout(LIMIT).expect("it fires").saturating_duration_since(due)
+    });
+}
+
+#[test]
+fn an_event_behind_a_blocking_poll_is_seen() {
+    limited(|| {
+        let runtime = two();
+        assert_served("an event", || events_behind_a_blocking_poll(&runtime));
+    });
+}
+
+fn events_behind_a_blocking_poll(runtime: &Runtime) -> Vec<Duration> {
+    let (stream, peer) = connection(runtime);
+    let peer = Arc::new(peer);
+    let (tell, told) = channel::<Duration>();
+    // The worker that attended the reactor is the one that blocks: it was woken by an event.
+    let writer = Arc::clone(&peer);
+    let task = runtime.handle().spawn(async move {
+        let mut byte = [0];
+        for _ in 0..ROUNDS {
+            assert_eq!(stream.read(&mut byte).await.expect("a byte comes"), 1);
+            let (waker, woken) = Telling::waker();
+            {
+                let mut more = [0];
+                let mut read = pin!(stream.read(&mut more));
+                assert!(read.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                let start = Instant::now();
+                (&*writer).write_all(b"y").expect("a byte fits");
+                let seen = woken.recv_timeout(LIMIT).expect("it is seen");
+                let _ = tell.send(seen - start);
+            }
+            assert_eq!(stream.read(&mut byte).await.expect("a byte is there"), 1);
+        }
+    });
+    let waits = runtime.run(async {
+        let mut waits = Vec::new();
+        for _ in 0..ROUNDS {
+            sleep(Duration::from_millis(3)).await;
+            (&*peer).write_all(b"x").expect("a byte fits");
+            until("it is told", || told.try_recv().map(|wait| waits.push(wait)).is_ok()).await;
+        }
+        task.await.expect("it has had its rounds");
+        waits
+    });
+    waits.expect("main ends")
+}
+
+#[test]
+fn a_local_task_has_every_second_turn() {
+    for_one_worker(|build| {
+        let most = build().run(async {
+            let polls = Arc::new(AtomicUsize::new(0));
+            let stop = Arc::new(AtomicBool::new(false));
+            for _ in 0..100 {
+                let (polls, stop) = (Arc::clone(&polls), Arc::clone(&stop));
+                drop(spawn(async move {
+                    while !stop.load(Ordering::SeqCst) {
+                        polls.fetch_add(1, Ordering::SeqCst);
+                        yield_now().await;
+                    }
+                }));
+            }
+            let measure = async |polls: &AtomicUsize| {
+                let mut most = 0;
+                for _ in 0..1000 {
+                    let before = polls.load(Ordering::SeqCst);
+                    yield_now().await;
+                    most = most.max(polls.load(Ordering::SeqCst) - before);
+                }
+                most
+            };
+            // Main itself, alone among the pinned; and then another beside it.
+            let main = measure(&polls).await;
+            let counted = Arc::clone(&polls);
+            let local = spawn_local(async move { measure(&counted).await });
+            let local = local.await.expect("it ends");
+            stop.store(true, Ordering::SeqCst);
+            (main, local)
+        });
+        let (main, local) = most.expect("main ends");
+        // One poll of the queue between two turns of the pinned; the slot may add its four.
+        assert!(main <= 5 && local <= 5, "main waited for {main} polls, a local task for {local}");
+    });
+}
+
+#[test]
+fn main_that_is_woken_has_a_turn_soon_while_its_worker_is_busy() {
+    for_one_worker(|build| {
+        let runtime = build();
+        let measure = || {
+            let waits = runtime.run(async {
+                let _busy = Busy::start(&runtime, Duration::from_micros(20));
+                let mut waits = Vec::new();
+                for _ in 0..ROUNDS {
+                    let (tell, told) = futures_channel::oneshot::channel();
+                    let outside = std::thread::spawn(move || tell.send(Instant::now()));
+                    let sent = told.await.expect("it is sent");
+                    waits.push(Instant::now() - sent);
+                    let _ = outside.join();
+                }
+                waits
+            });
+            waits.expect("main ends")
+        };
+        assert_served("main, woken by a thread", measure);
     });
 }

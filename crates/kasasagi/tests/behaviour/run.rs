@@ -212,6 +212,19 @@ fn run_12_a_runtime_can_be_run_again_and_again() {
 }
 
 #[test]
+fn run_14_a_runtime_that_was_shut_down_says_so() {
+    for_each_flavour(|build| {
+        let runtime = build();
+        let handle = runtime.handle();
+        assert!(runtime.shutdown(LIMIT).is_clean());
+        let task = handle.spawn(async {});
+        assert!(task.is_cancelled());
+        let error = handle.block_on(task).expect_err("it was cancelled");
+        assert!(error.reason().is_some_and(|reason| reason.contains("shut down")), "{error}");
+    });
+}
+
+#[test]
 fn run_15_a_dropped_runtime_ends_its_tasks_like_a_shutdown() {
     for_each_flavour(|build| {
         let runtime = build();
