@@ -100,7 +100,7 @@ impl<'a> Pair<'a> {
             let bit = self.wheel.occupied[at / SLOTS] >> (at % SLOTS) & 1;
             assert_eq!(bit == 0, items.is_empty(), "slot {at}");
             for (index, entry) in items.iter().enumerate() {
-                let position = Position { slot: at as u16, index: index as u32 };
+                let position = Position::new(at, index);
                 assert_eq!(self.places.0.borrow()[entry.item.number], position);
                 all.insert((entry.when, entry.item.number));
             }
