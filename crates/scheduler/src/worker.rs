@@ -182,7 +182,7 @@ impl Local {
         if let Some(task) = self.take_injected(CHECK_INJECTED) {
             self.core.deque.push(task);
         }
-        self.core.heap.collect();
+        self.core.heap.collect_some();
         // A seat that never sleeps, since its tasks yield, asks them to end here.
         if shared.idle.is_closed() && !self.closing.replace(true) {
             self.cancel_all();
