@@ -183,7 +183,7 @@ impl Shard {
                 // A clock that is set by hand stands still: there, turns cost no time.
                 let by_hand = timers.open.as_ref().is_some_and(|open| open.clock_ref().is_manual());
                 if !more && fired > 0 && !by_hand {
-                    timers.pace.fired(now);
+                    timers.pace.fired(now, fired);
                 }
                 self.next.store(timers.next(), Ordering::Relaxed);
                 more
@@ -231,12 +231,14 @@ impl Shard {
     }
 }
 
-/// A timer, inside the future that waits for it: 32 bytes.
+/// A timer, inside the future that waits for it: 40 bytes.
 pub(crate) struct Node {
     /// Holds a waker while `Queued`. The owner writes it, under the lock while `Queued`; the shard reads it out.
     waker: UnsafeCell<MaybeUninit<Waker>>,
     /// Which shard it was put into last, or belongs to before; the owner's.
     home: Option<&'static Shard>,
+    /// How long it waits, while `After`, else until when; the owner's, and settled while `Queued`.
+    time: u64,
     /// The lock's while `Queued`.
     position: UnsafeCell<Position>,
     state: AtomicU8,
@@ -251,11 +253,12 @@ unsafe impl Sync for Node {}
 impl Node {
     /// A timer in no shard, of one if `home` says so.
     #[inline]
-    pub(crate) fn new(home: Option<&'static Shard>, state: State) -> Self {
+    pub(crate) fn new(home: Option<&'static Shard>, state: State, time: u64) -> Self {
         debug_assert_ne!(state, State::Queued, "a new node lies in no wheel");
         Self {
             waker: UnsafeCell::new(MaybeUninit::uninit()),
             home,
+            time,
             position: UnsafeCell::new(Position::default()),
             state: AtomicU8::new(state as u8),
             _pinned: PhantomPinned,
@@ -266,6 +269,12 @@ impl Node {
     #[inline]
     pub(crate) fn home(&self) -> Option<&'static Shard> {
         self.home
+    }
+
+    /// How long it waits, in state `After`, else until when.
+    #[inline]
+    pub(crate) fn time(&self) -> u64 {
+        self.time
     }
 
     /// What has become of it. Takes no lock.
@@ -282,10 +291,11 @@ impl Node {
     }
 
     /// Makes it, which is not queued, something else, of the shard `home`.
-    pub(crate) fn settle(self: Pin<&mut Self>, home: &'static Shard, state: State) {
+    pub(crate) fn settle(self: Pin<&mut Self>, home: &'static Shard, state: State, time: u64) {
         // SAFETY: nothing is moved out of the node.
         let this = unsafe { self.get_unchecked_mut() };
         this.home = Some(home);
+        this.time = time;
         this.mark(state);
     }
 
@@ -299,6 +309,7 @@ impl Node {
         // SAFETY: nothing is moved out of the node.
         let this = unsafe { self.get_unchecked_mut() };
         this.home = Some(to.shard);
+        this.time = to.when;
         let node = NodeRef(NonNull::from(&*this));
         let mut timers = to.shard.timers.lock();
         if !timers.serves(to.generation) {
@@ -345,13 +356,20 @@ impl Node {
         drop(old);
     }
 
-    /// Takes it out of its shard, if it is in one, and makes it `state`.
-    #[inline]
-    pub(crate) fn end(self: Pin<&mut Self>, state: State) {
+    /// Takes it out of its shard, if it is in one, and has it wait until another moment.
+    pub(crate) fn reset(self: Pin<&mut Self>, time: u64) {
         if self.state() == State::Queued {
             self.remove();
         }
-        self.mark(state);
+        // SAFETY: nothing is moved out of the node.
+        let this = unsafe { self.get_unchecked_mut() };
+        this.time = time;
+        this.mark(State::At);
+    }
+
+    /// Ends it, which is not queued: its reactor is gone.
+    pub(crate) fn die(self: Pin<&mut Self>) {
+        self.mark(State::Dead);
     }
 
     /// Takes it, which was seen queued by its owner, out of its shard, unless it is too late.
@@ -363,7 +381,7 @@ impl Node {
         }
         // SAFETY: the node is queued and its shard's lock is held.
         let position = self.position.with(|position| unsafe { *position });
-        timers.wheel.remove(position);
+        timers.wheel.remove(self.time, position, NodeRef(NonNull::from(self)));
         home.next.store(timers.next(), Ordering::Relaxed);
         self.state.store(State::Dead as u8, Ordering::Relaxed);
         drop(timers);
@@ -385,7 +403,7 @@ impl Drop for Node {
 }
 
 /// A queued node. Valid for as long as the node is queued, since `Node::drop` takes it out first.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct NodeRef(NonNull<Node>);
 
 // SAFETY: only holders of the shard's lock follow it.

@@ -87,8 +87,6 @@ pin_project! {
     /// than never; a program that goes on after its runtime has ended must not take that for time passed.
     #[must_use = "a future does nothing until it is awaited"]
     pub struct Sleep {
-        // How long, while the node's state is `After`; else until when.
-        time: u64,
         place: &'static Location<'static>,
         // The node's home belongs to that reactor; if it has none, the thread that polls first chooses.
         generation: u32,
@@ -106,7 +104,7 @@ impl Sleep {
         time: u64,
         place: &'static Location<'static>,
     ) -> Self {
-        Self { time, place, generation, node: Node::new(home, state) }
+        Self { place, generation, node: Node::new(home, state, time) }
     }
 
     /// A sleep of `time` for another future of this crate, by the timers of the thread that polls it first.
@@ -140,10 +138,11 @@ impl Sleep {
     /// The moment it waits for; `None` if it never comes, if it was not polled yet and is counted from then, or if
     /// the runtime has ended.
     pub fn deadline(&self) -> Option<Instant> {
-        if self.node.state() == State::After || self.time == NEVER {
+        let time = self.node.time();
+        if self.node.state() == State::After || time == NEVER {
             return None;
         }
-        self.clock().map(|clock| clock.instant(self.time))
+        self.clock().map(|clock| clock.instant(time))
     }
 
     /// Whether its moment has come, and it knows.
@@ -160,9 +159,7 @@ impl Sleep {
 
     /// As `reset`, until a moment of the clock.
     pub(super) fn reset_ns(self: Pin<&mut Self>, ns: u64) {
-        let this = self.project();
-        this.node.end(State::At);
-        *this.time = ns;
+        self.project().node.reset(ns);
     }
 
     /// Says where the program waits for it from now on.
@@ -206,18 +203,17 @@ impl Sleep {
     /// The first poll: counts from now, and inserts the timer.
     fn begin(self: Pin<&mut Self>, cx: &mut Context<'_>, at_once: bool) -> Poll<()> {
         let Some(here) = self.here() else {
-            self.project().node.end(State::Dead);
+            self.project().node.die();
             return Poll::Ready(());
         };
         let this = self.project();
         let when = match this.node.state() {
-            State::After => here.now.saturating_add(*this.time),
-            _ => *this.time,
+            State::After => here.now.saturating_add(this.node.time()),
+            _ => this.node.time(),
         };
-        *this.time = when;
         *this.generation = here.generation;
         if when <= here.now {
-            this.node.settle(here.shard, State::Yielded);
+            this.node.settle(here.shard, State::Yielded, when);
             if at_once {
                 return Poll::Ready(());
             }
@@ -225,7 +221,7 @@ impl Sleep {
             return Poll::Pending;
         }
         if when == NEVER {
-            this.node.settle(here.shard, State::Never);
+            this.node.settle(here.shard, State::Never, when);
             return Poll::Pending;
         }
         let Here { shard, generation, own, now } = here;
