@@ -33,9 +33,9 @@ const EXACT: usize = 64;
 const CROWD: usize = 4096;
 /// Items moved to a finer level under one lock.
 const MOVES: usize = 256;
-/// How far ahead of the one at hand items are fetched from memory: each is a cache miss of its own, and ten or so can
-/// be under way at once.
-const AHEAD: usize = 8;
+/// How far ahead of the one at hand items are fetched from memory, where each is a cache miss of its own. As many as
+/// are fired at once: the next are on their way while these are woken.
+const AHEAD: usize = 32;
 
 /// Where an item lies, or lay before it went to the front; kept by the item itself, in six bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -294,6 +294,7 @@ impl<T: Item> Wheel<T> {
             self.front.push(entry);
         }
         self.front[from..].sort_unstable_by_key(|entry| std::cmp::Reverse(entry.when));
+        self.front.iter().rev().take(AHEAD).for_each(|entry| entry.item.fetch());
         self.emptied(at);
     }
 
