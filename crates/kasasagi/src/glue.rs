@@ -3,10 +3,6 @@
 use kasasagi_reactor::Reactor;
 use kasasagi_scheduler::Driver;
 
-/// Timers that a worker fires between two of its tasks: so many that a turn of the queue stays short while very many
-/// are due, and so many that they get ahead. The worker looks again after as many polls or more, as a rule.
-const TIMERS: usize = 64;
-
 pub(crate) struct IoDriver(pub(crate) Reactor);
 
 impl Driver for IoDriver {
@@ -18,8 +14,8 @@ impl Driver for IoDriver {
         self.0.deadline(seat)
     }
 
-    fn fire(&self, seat: usize, now: u64) -> usize {
-        self.0.fire_some(seat, now, TIMERS)
+    fn fire(&self, seat: usize, now: u64, max: usize) -> usize {
+        self.0.fire_some(seat, now, max)
     }
 
     fn look(&self, max_events: usize) -> usize {

@@ -131,7 +131,7 @@ impl Reactor {
         self.fire_some(seat, now, 4096)
     }
 
-    /// As [`fire`](Self::fire), but `max` timers at most, or the next multiple of 32.
+    /// As [`fire`](Self::fire), but `max` timers at most.
     pub fn fire_some(&self, seat: usize, now: u64, max: usize) -> usize {
         self.shared.house.timers().shard(seat).fire(now, max)
     }

@@ -13,6 +13,7 @@
 
 use crate::driver::NEVER;
 use crate::seat::Local;
+use crate::worker::FIRED_IDLE;
 use kasasagi_primitive::deque::Steal;
 use kasasagi_primitive::sync::atomic::Ordering;
 
@@ -107,7 +108,7 @@ impl Local {
         }
         if shared.driver.deadline(seat) <= now {
             let before = self.in_driver.replace(true);
-            rescued += shared.driver.fire(seat, now);
+            rescued += shared.driver.fire(seat, now, FIRED_IDLE);
             self.in_driver.set(before);
         }
         if rescued > 0 {

@@ -13,6 +13,10 @@ use kasasagi_task::{Ran, Runnable};
 const LOOK_EVENTS: usize = 64;
 const ATTEND_EVENTS: usize = 256;
 
+/// Timers that a worker with nothing else to do fires at once. One that is busy fires as many as it has polled tasks
+/// since it looked last: so its queue does not grow by timers faster than it shrinks.
+pub(crate) const FIRED_IDLE: usize = 512;
+
 /// Polls between two looks outside; adapted within these bounds to the time they take.
 const CHECK_MIN: u32 = 8;
 const CHECK_MAX: u32 = 512;
@@ -154,14 +158,14 @@ impl Local {
     }
 
     /// Fires the timers of this seat, and of those that nobody sits in.
-    pub(crate) fn fire_timers(&self, now: u64) {
+    pub(crate) fn fire_timers(&self, now: u64, max: usize) {
         let driver = &self.shared.driver;
         let mut seats = self.shared.vacant.load(Ordering::Relaxed) | (1 << self.index);
         while seats != 0 {
             let seat = seats.trailing_zeros() as usize;
             seats &= seats - 1;
             if driver.deadline(seat) <= now {
-                self.in_driver(|| driver.fire(seat, now));
+                self.in_driver(|| driver.fire(seat, now, max));
             }
         }
     }
@@ -172,9 +176,10 @@ impl Local {
         let shared = &*self.shared;
         let now = shared.driver.now();
         task_context::set_coarse_now(now);
+        let polled = self.check_interval.get() as usize;
         self.adapt_interval(now);
         self.seat().counters.checks.add(1);
-        self.fire_timers(now);
+        self.fire_timers(now, polled);
         if !shared.idle.is_attended() {
             self.in_driver(|| shared.driver.look(LOOK_EVENTS));
         }
@@ -247,7 +252,7 @@ impl Local {
         self.rise();
         let now = shared.driver.now();
         task_context::set_coarse_now(now);
-        self.fire_timers(now);
+        self.fire_timers(now, FIRED_IDLE);
         self.watch(now);
         // What the driver woke goes to the queue without a wake each: one for all of it.
         if self.core.deque.len() >= 2 {

@@ -162,7 +162,7 @@ impl Shard {
         }
     }
 
-    /// Fires what is due, `max` at most, counted in whole batches; returns how many.
+    /// Fires what is due, `max` at most; returns how many.
     pub(crate) fn fire(&self, now: u64, max: usize) -> usize {
         if now < self.deadline() {
             return 0;
@@ -173,7 +173,7 @@ impl Shard {
             let before = fired;
             let more = {
                 let mut timers = self.timers.lock();
-                let more = timers.wheel.expire(now, BATCH, |node| {
+                let more = timers.wheel.expire(now, BATCH.min(max - fired), |node| {
                     fired += 1;
                     // SAFETY: the node was queued until the wheel gave it out, and the lock is held.
                     let waker = unsafe { node.finish(State::Fired) };

@@ -54,7 +54,7 @@ impl Driver for Telling {
     fn deadline(&self, seat: usize) -> u64 {
         self.0.deadline(seat)
     }
-    fn fire(&self, seat: usize, now: u64) -> usize {
+    fn fire(&self, seat: usize, now: u64, _: usize) -> usize {
         self.0.fire(seat, now)
     }
     fn look(&self, max_events: usize) -> usize {
