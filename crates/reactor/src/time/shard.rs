@@ -177,9 +177,8 @@ impl Shard {
                     fired += 1;
                     // SAFETY: the node was queued until the wheel gave it out, and the lock is held.
                     let waker = unsafe { node.finish(State::Fired) };
-                    // What is woken is a task as a rule, and this is its header of two lines.
-                    fetch(waker.data());
-                    fetch(waker.data().wrapping_byte_add(64));
+                    // What is woken is a task as a rule: its header of two lines, and where its output goes.
+                    (0..3).for_each(|line| fetch(waker.data().wrapping_byte_add(64 * line)));
                     batch.push(waker);
                 });
                 // A clock that is set by hand stands still: there, turns cost no time.
@@ -441,7 +440,10 @@ impl Item for NodeRef {
 
     #[inline]
     fn fetch(self) {
-        fetch(self.0.as_ptr().cast_const().cast());
+        let node = self.0.as_ptr().cast_const();
+        fetch(node.cast());
+        // It may begin on one cache line and end on the next.
+        fetch(node.wrapping_byte_add(size_of::<Node>() - 1).cast());
     }
 }
 
