@@ -231,6 +231,66 @@ fn a_lower_bound_leads_to_the_exact_moment_in_few_turns() {
 }
 
 #[test]
+fn a_crowd_is_fired_when_its_tick_is_over_and_loses_nobody() {
+    let places = Places::default();
+    let mut random = Random(7);
+    let mut pair = Pair::new(&places, 0);
+    let tick = 1 << TICK_BITS;
+    let due = 100 * tick;
+    let many = 3 * CROWD as u64;
+    (0..many).for_each(|_| pair.insert(due + random.below(tick)));
+    pair.insert(due - 1);
+    pair.insert(due + tick + 1);
+    // A few are cancelled before, and between the batches.
+    (0..50).for_each(|_| pair.remove(1 + random.below(many - 50) as usize));
+    pair.now = due + tick / 2;
+    let mut fired = Vec::new();
+    while pair.wheel.expire(pair.now, 32, |item| fired.push(item.number)) {}
+    assert!(fired[0] == many as usize, "the one before the crowd");
+    assert!(fired.len() <= CROWD, "some of the crowd may have been in front");
+    pair.naive.retain(|(_, number)| !fired.contains(number));
+    assert_eq!(pair.wheel.len(), pair.naive.len());
+    pair.now = due + tick;
+    loop {
+        fired.clear();
+        let more = pair.wheel.expire(pair.now, 32, |item| fired.push(item.number));
+        assert!(fired.len() <= 32);
+        let gone = |(when, number): &(u64, usize)| !fired.contains(number) || *when > pair.now;
+        pair.naive.retain(gone);
+        if random.below(4) == 0 && pair.naive.len() > 1 {
+            pair.remove(0);
+        }
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(pair.wheel.len(), 1);
+    assert_eq!(pair.wheel.earliest(), due + tick + 1);
+    pair.compare();
+}
+
+#[test]
+fn what_comes_while_a_coarse_slot_is_in_front_is_fired_in_its_order() {
+    let places = Places::default();
+    let mut pair = Pair::new(&places, 0);
+    let second = 1_000_000_000;
+    // Far ahead, they lie together on a coarse level, and go to the front together.
+    (0..100).for_each(|n| pair.insert(40 * second + n * 1_000_000));
+    pair.now = 40 * second;
+    pair.expire(8);
+    assert_eq!(pair.wheel.front.len(), 99, "the slot was entered");
+    // Between them, before them and after them; and some are cancelled.
+    (0..50).for_each(|n| pair.insert(40 * second + n * 1_700_001));
+    (0..30).for_each(|n| pair.remove(n * 3));
+    pair.compare();
+    while pair.wheel.len() > 0 {
+        pair.now += 5_000_000;
+        pair.expire(8);
+        pair.compare();
+    }
+}
+
+#[test]
 fn an_emptied_wheel_gives_memory_back() {
     let places = Places::default();
     let mut pair = Pair::new(&places, 0);
