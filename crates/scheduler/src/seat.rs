@@ -153,6 +153,24 @@ impl Pinned {
         // SAFETY: pushed once, and taken out just now.
         Some(unsafe { Runnable::from_raw(raw) })
     }
+
+    /// Moves all of `other` behind what is here.
+    pub(crate) fn append(&self, other: &Self) {
+        while let Some(task) = other.pop() {
+            self.push(task);
+        }
+    }
+}
+
+/// Where a woken task goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wakes {
+    /// It is next: a task woke it.
+    Task,
+    /// Behind the queue: an event or a timer woke it. One wake of others follows at the end.
+    Driver,
+    /// Behind the queue: what it awaits has ended.
+    Joiner,
 }
 
 /// What only the thread in the seat touches, and hands over when it leaves.
@@ -180,6 +198,8 @@ pub(crate) struct Seat {
     pub(crate) tick: AtomicU64,
     /// A thief asks the owner to share, see `Local::ask`.
     pub(crate) asked: AtomicBool,
+    /// It was woken to have the watch, and not for tasks. A hint.
+    pub(crate) called_to_watch: AtomicBool,
     pub(crate) counters: Counters,
     core: Mutex<Option<Core>>,
 }
@@ -193,6 +213,7 @@ impl Seat {
             sleeper: Sleeper::new(),
             tick: AtomicU64::new(0),
             asked: AtomicBool::new(false),
+            called_to_watch: AtomicBool::new(false),
             counters: Counters::new(),
             core: Mutex::new(Some(core)),
         }
@@ -214,10 +235,12 @@ pub(crate) struct Local {
     pub(crate) index: usize,
     pub(crate) core: Core,
     pub(crate) pinned: Pinned,
+    /// Pinned tasks whose turn comes after the queue's, or at the next look outside: those that awaited others.
+    pub(crate) late: Pinned,
     /// Pinned tasks that have not ended.
     pub(crate) pinned_live: Cell<usize>,
-    /// The driver runs: what it wakes goes to the queue, and one wake of others follows at the end.
-    pub(crate) in_driver: Cell<bool>,
+    /// Where what is woken now goes.
+    pub(crate) wakes: Cell<Wakes>,
     pub(crate) tick: Cell<u64>,
     pub(crate) lifo_left: Cell<u32>,
     /// The next turn of the queues is the pinned tasks'.
@@ -226,8 +249,13 @@ pub(crate) struct Local {
     pub(crate) check_interval: Cell<u32>,
     pub(crate) last_check: Cell<u64>,
     pub(crate) searching: Cell<bool>,
-    /// Somebody woke this seat, and it has found nothing yet.
-    pub(crate) woken: Cell<bool>,
+    /// Somebody woke this seat for others' tasks, or it took some by itself, and it has not been judged yet.
+    pub(crate) helps: Cell<bool>,
+    /// It was judged to be of no use, and goes to sleep.
+    pub(crate) futile: Cell<bool>,
+    /// Since when it does so, and how many polls it had made.
+    pub(crate) helping_since: Cell<u64>,
+    pub(crate) helping_polls: Cell<u64>,
     /// It slept, or searched, since it last ran a task.
     pub(crate) was_idle: Cell<bool>,
     /// The scheduler is closed, as of the last look.
@@ -264,8 +292,9 @@ impl Local {
             index,
             core,
             pinned: Pinned::new(),
+            late: Pinned::new(),
             pinned_live: Cell::new(0),
-            in_driver: Cell::new(false),
+            wakes: Cell::new(Wakes::Task),
             tick: Cell::new(0),
             lifo_left: Cell::new(shared.config.lifo_limit),
             pinned_turn: Cell::new(true),
@@ -273,7 +302,10 @@ impl Local {
             check_interval: Cell::new(8),
             last_check: Cell::new(0),
             searching: Cell::new(false),
-            woken: Cell::new(false),
+            helps: Cell::new(false),
+            futile: Cell::new(false),
+            helping_since: Cell::new(0),
+            helping_polls: Cell::new(0),
             was_idle: Cell::new(true),
             closing: Cell::new(false),
             watching: Cell::new(false),
@@ -300,6 +332,8 @@ impl Local {
         seat.sleeper.leave();
         *seat.core.lock() = Some(core);
         shared.vacant.fetch_or(1 << index, Ordering::AcqRel);
+        // It may have been the last one awake, for whom others left what it had.
+        shared.idle.release();
     }
 
     /// Runs `f` with this as the thread's seat, and its heap as the thread's heap.

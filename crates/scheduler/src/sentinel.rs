@@ -12,7 +12,7 @@
 //! Go's `sysmon` is the model; here it is no thread, but whoever is idle.
 
 use crate::driver::NEVER;
-use crate::seat::Local;
+use crate::seat::{Local, Wakes};
 use kasasagi_primitive::deque::Steal;
 use kasasagi_primitive::sync::atomic::Ordering;
 
@@ -27,8 +27,10 @@ impl Local {
     /// Which other seats run, or look for work.
     fn running_others(&self) -> u32 {
         let shared = &*self.shared;
-        let all = if shared.seats.len() == 32 { u32::MAX } else { (1 << shared.seats.len()) - 1 };
-        all & !shared.vacant.load(Ordering::Relaxed) & !shared.idle.parked() & !(1 << self.index)
+        shared.idle.seats()
+            & !shared.vacant.load(Ordering::Relaxed)
+            & !shared.idle.parked()
+            & !(1 << self.index)
     }
 
     /// Takes the watch if it is needed, and says until when this seat may sleep for its sake.
@@ -94,6 +96,8 @@ impl Local {
     /// Serves what `seat` neglects.
     fn rescue(&self, seat: usize, now: u64) {
         let shared = &*self.shared;
+        // Its tasks are too large to wait for it.
+        shared.idle.release();
         let other = &shared.seats[seat];
         let mut rescued = 0;
         if let Steal::Success(task) =
@@ -106,9 +110,7 @@ impl Local {
             rescued += 1;
         }
         if shared.driver.deadline(seat) <= now {
-            let before = self.in_driver.replace(true);
-            rescued += shared.driver.fire(seat, now);
-            self.in_driver.set(before);
+            rescued += self.with_wakes(Wakes::Driver, || shared.driver.fire(seat, now));
         }
         if rescued > 0 {
             self.seat().counters.rescues.add(1);
@@ -133,6 +135,7 @@ impl Local {
         self.shared.last_watch.store(now.max(1), Ordering::Relaxed);
         // It wakes as a searcher, finds nothing, sees that others run, and goes to sleep with the watch.
         if let Some(seat) = idle.choose_any() {
+            self.shared.seats[seat].called_to_watch.store(true, Ordering::Relaxed);
             self.shared.unpark(seat);
         }
     }

@@ -142,8 +142,33 @@ pub enum Ran {
     Pending,
     /// The task was woken meanwhile, or yielded: to the end of the queue.
     Requeue(Runnable),
-    /// The task is over.
-    Complete,
+    /// The task is over; whoever awaits it is to be woken.
+    Complete(Joiner),
+}
+
+/// Whoever awaits a task that is over: woken when this is dropped, on the thread and in the place that the runner
+/// chooses.
+#[derive(Debug)]
+#[must_use = "it says whether somebody awaits the task, and wakes it when it is dropped"]
+pub struct Joiner(Option<Waker>);
+
+impl Joiner {
+    /// Whether nobody awaits the task.
+    #[inline]
+    pub fn is_nobody(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Drop for Joiner {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(waker) = self.0.take() else { return };
+        // A foreign waker may panic; the worker must not.
+        if let Err(payload) = guarded(|| waker.wake()) {
+            drop_payload(payload);
+        }
+    }
 }
 
 /// What to make a task of.
@@ -590,22 +615,20 @@ impl Runnable {
     #[inline]
     fn complete(self, how: u64) -> Ran {
         let task = self.0;
-        match task.state().complete(how) {
-            AfterReady::Done => {}
+        let joiner = match task.state().complete(how) {
+            AfterReady::Done => None,
             AfterReady::WakeJoiner => {
                 let joiner = task.take_join_waker();
                 task.follow(task.state().drop_ref_of_complete());
-                // A foreign waker may panic; the worker must not.
-                if let Err(payload) = guarded(|| joiner.wake()) {
-                    drop_payload(payload);
-                }
+                Some(joiner)
             }
             AfterReady::DropOutput => {
                 task.drop_output();
                 task.follow(task.state().drop_ref_of_complete());
+                None
             }
-        }
-        Ran::Complete
+        };
+        Ran::Complete(Joiner(joiner))
     }
 
     /// The seat this task has to run on, if any.

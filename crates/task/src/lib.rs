@@ -28,7 +28,7 @@ mod state;
 mod waker;
 mod yield_now;
 
-pub use cell::{Birth, Home, Ran, Runnable, Schedule};
+pub use cell::{Birth, Home, Joiner, Ran, Runnable, Schedule};
 pub use error::JoinError;
 pub use handle::{Join, Task, TaskRef, try_current};
 pub use meta::{Attributes, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};

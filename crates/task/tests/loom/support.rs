@@ -69,7 +69,7 @@ impl Queue {
             match run_once(task) {
                 Ran::Pending => {}
                 Ran::Requeue(task) => self.push(task),
-                Ran::Complete => {
+                Ran::Complete(_) => {
                     let mut due = self.due.lock();
                     due.live = due.live.checked_sub(1).expect("a task completes once");
                     if due.live == 0 {
