@@ -166,23 +166,13 @@ impl Idle {
     /// ignored if nobody else is awake.
     pub(crate) fn park(&self, seat: usize, searching: bool, hold: bool, vacant: &AtomicU32) {
         let sub = if searching { SEARCHING } else { 0 };
-        let nobody = |now: u64| {
-            let absent = (now & PARKED_MASK) as u32 | vacant.load(Ordering::Relaxed);
-            self.seats & !absent == 0
-        };
-        let _ = self.update(|now| {
-            let next = (now | (1 << seat)) - sub;
-            Some(match nobody(next) {
-                true => next & !HELD,
-                false if hold => next | HELD,
-                false => next,
-            })
-        });
+        let add = if hold { HELD } else { 0 };
+        let _ = self.update(|now| Some((now | (1 << seat) | add) - sub));
         // Pairs with the fence between push and `choose`, and with the one in `release`.
         fence(Ordering::SeqCst);
-        // Somebody may have left the last seat but this one meanwhile, and taken HELD out before it was set.
         let now = self.load();
-        if now & HELD != 0 && nobody(now) {
+        let absent = (now & PARKED_MASK) as u32 | vacant.load(Ordering::Relaxed);
+        if now & HELD != 0 && self.seats & !absent == 0 {
             self.release();
         }
     }
