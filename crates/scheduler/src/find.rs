@@ -21,6 +21,10 @@ impl Local {
     pub(crate) fn next(&self) -> Option<Runnable> {
         let left = self.lifo_left.get();
         if left > 0 {
+            if let Some(task) = self.upcoming.take() {
+                self.lifo_left.set(left - 1);
+                return Some(task);
+            }
             if let Some(task) = self.seat().slot.take() {
                 self.lifo_left.set(left - 1);
                 return Some(task);

@@ -50,14 +50,21 @@ impl Local {
     #[inline]
     pub(crate) fn woken(&self, task: Runnable) {
         match task.pin() {
-            None if self.wakes.get() != Wakes::Task => self.core.deque.push(task),
-            None => {
-                if let Some(displaced) = self.seat().slot.put(task) {
-                    self.push(displaced);
+            None => match self.wakes.get() {
+                Wakes::Task => {
+                    if let Some(displaced) = self.seat().slot.put(task) {
+                        self.push(displaced);
+                    }
                 }
-            }
+                Wakes::Joiner if self.lifo_left.get() > 0 => {
+                    if let Some(earlier) = self.upcoming.replace(Some(task)) {
+                        self.push(earlier);
+                    }
+                }
+                Wakes::Joiner | Wakes::LateJoiner | Wakes::Driver => self.core.deque.push(task),
+            },
             Some(pin) if pin as usize != self.index => self.shared.send(pin as usize, task),
-            Some(_) if self.wakes.get() == Wakes::Joiner => self.late.push(task),
+            Some(_) if self.wakes.get() == Wakes::LateJoiner => self.late.push(task),
             Some(_) => self.pinned.push(task),
         }
     }

@@ -1,7 +1,7 @@
 //! The watch: what is neglected behind a long poll, and for how long at most.
 //!
 //! A worker that sleeps while others run sleeps with a limit, if nobody does so already: it has the watch. At
-//! each limit it looks at the others' ticks. A seat whose tick stood still since the last look is in a long
+//! each limit it looks at how many polls the others have made. A seat whose count stood still since the last look is in a long
 //! poll: its queue, its slot and its overdue timers are served here; events are served anyhow, since who
 //! wakes attends the driver if nobody does. Who has the watch and finds work passes it on, at most once in
 //! [`PASS`], since it costs a wake; who goes to sleep without it meanwhile looks again after that time, and if
@@ -42,7 +42,7 @@ impl Local {
         if !self.watching.get() && self.running_others() != 0 && shared.idle.try_watch() {
             self.watching.set(true);
             self.quiet_since.set(now);
-            self.remember_ticks(now);
+            self.remember_polls(now);
         }
         if self.watching.get() {
             return self.last_look.get().saturating_add(shared.config.sentinel_period);
@@ -57,11 +57,11 @@ impl Local {
         passed
     }
 
-    fn remember_ticks(&self, now: u64) {
+    fn remember_polls(&self, now: u64) {
         self.last_look.set(now);
-        let mut seen = self.seen_ticks.borrow_mut();
+        let mut seen = self.seen_polls.borrow_mut();
         for (seen, seat) in seen.iter_mut().zip(&self.shared.seats) {
-            *seen = seat.tick.load(Ordering::Relaxed);
+            *seen = seat.counters.polls.get();
         }
     }
 
@@ -70,7 +70,7 @@ impl Local {
         if !self.watching.get() {
             return;
         }
-        // Woken early: a tick that stood still for less than the period proves nothing.
+        // Woken early: a count that stood still for less than the period proves nothing.
         if now.saturating_sub(self.last_look.get()) < self.shared.config.sentinel_period {
             return;
         }
@@ -85,12 +85,12 @@ impl Local {
         while running != 0 {
             let seat = running.trailing_zeros() as usize;
             running &= running - 1;
-            let tick = self.shared.seats[seat].tick.load(Ordering::Relaxed);
-            if self.seen_ticks.borrow()[seat] == tick {
+            let polls = self.shared.seats[seat].counters.polls.get();
+            if self.seen_polls.borrow()[seat] == polls {
                 self.rescue(seat, now);
             }
         }
-        self.remember_ticks(now);
+        self.remember_polls(now);
     }
 
     /// Serves what `seat` neglects.

@@ -83,7 +83,6 @@ impl Local {
     /// Runs one task, or sleeps once.
     #[inline]
     pub(crate) fn turn(&self) {
-        self.count_turn();
         let left = self.until_check.get() - 1;
         self.until_check.set(left);
         if left == 0 {
@@ -93,13 +92,6 @@ impl Local {
             Some(task) => self.execute(task),
             None => self.sleep(),
         }
-    }
-
-    #[inline]
-    fn count_turn(&self) {
-        let tick = self.tick.get().wrapping_add(1);
-        self.tick.set(tick);
-        self.seat().tick.store(tick, Ordering::Relaxed);
     }
 
     #[inline]
@@ -138,11 +130,9 @@ impl Local {
     /// a turn after each, to wait for the next. When its turn comes, all that were queued before it have ended.
     #[inline]
     fn wake_joiner(&self, joiner: Joiner) {
-        if self.core.deque.is_empty() {
-            drop(joiner);
-        } else {
-            self.with_wakes(Wakes::Joiner, || drop(joiner));
-        }
+        let last = self.core.deque.is_empty();
+        let wakes = if last { Wakes::Joiner } else { Wakes::LateJoiner };
+        self.with_wakes(wakes, || drop(joiner));
     }
 
     /// From idle to running: no searcher any more, and somebody else has the watch.

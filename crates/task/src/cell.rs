@@ -9,6 +9,7 @@
 )]
 
 use crate::error::JoinError;
+use crate::join_cell::JoinCell;
 use crate::meta::{Attributes, Extra, TaskId};
 use crate::panic_site;
 use crate::slab::{self, Heap};
@@ -18,7 +19,6 @@ use kasasagi_primitive::cell::UnsafeCell;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{AtomicPtr, Ordering};
 use kasasagi_primitive::task_context::{self, TaskContext};
-use kasasagi_primitive::{coop, thread_local};
 use std::alloc::Layout;
 use std::any::Any;
 use std::cell::Cell as StdCell;
@@ -78,7 +78,7 @@ pub(crate) struct Rest {
     vtable: &'static VTable,
     /// The scheduler; valid while the task is incomplete.
     shared: *const (),
-    join: UnsafeCell<MaybeUninit<Waker>>,
+    pub(crate) join: JoinCell,
     extra: AtomicPtr<Extra>,
     pin: u32,
     pub(crate) context: TaskContext,
@@ -112,11 +112,6 @@ type Output<F> = Result<<F as Future>::Output, JoinError>;
 struct Cell<F: Future> {
     header: Header,
     stage: UnsafeCell<Stage<F>>,
-}
-
-thread_local! {
-    // Set by `yield_now`: the poll under way ends with the task at the end of its queue.
-    static YIELDED: StdCell<bool> = StdCell::new(false)
 }
 
 /// The pointer to a task's header; copies of it are references only where the state word counts them.
@@ -208,7 +203,7 @@ pub(crate) unsafe fn spawn<F: Future, S: Schedule>(
     let rest = Rest {
         vtable: const { &Vt::<F, S>::TABLE },
         shared: Arc::as_ptr(birth.home).cast(),
-        join: UnsafeCell::new(MaybeUninit::uninit()),
+        join: JoinCell::new(),
         extra: AtomicPtr::new(extra),
         pin: birth.pin.unwrap_or(NO_PIN),
         context: TaskContext::new(birth.id),
@@ -439,8 +434,6 @@ impl Ptr {
 
     /// Gives the block back; the caller dropped the last reference.
     pub(crate) fn free(self) {
-        // Nothing to a real cell; in a model, whoever is still at the join cell is caught.
-        self.header().rest.join.with_mut(|_| ());
         let extra = self.header().rest.extra.load(Ordering::Acquire);
         if !extra.is_null() {
             // SAFETY: made by `Box::into_raw`; nobody else has the task any more.
@@ -471,34 +464,6 @@ impl Ptr {
         // SAFETY: `read_output` wrote it.
         unsafe { output.assume_init() }
     }
-
-    /// Puts the handle's waker into the join cell. The handle calls it while WAITS is clear.
-    pub(crate) fn write_join_waker(self, waker: Waker) {
-        // SAFETY: WAITS is clear and the handle is exclusive: nobody else looks at the cell.
-        self.header().rest.join.with_mut(|cell| unsafe { (*cell).write(waker) });
-    }
-
-    /// Takes the waker out of the join cell: by the completer that saw WAITS, or by the handle that cleared
-    /// it or learned that the completer had not seen it.
-    pub(crate) fn take_join_waker(self) -> Waker {
-        // Read only, under `with`: the handle may be reading it too, see `Task::drop`.
-        // SAFETY: the word gives the waker to the caller, and it was written.
-        self.header().rest.join.with(|cell| unsafe { cell.cast::<Waker>().read() })
-    }
-
-    /// Whether the waker in the join cell is as good as `waker`. The handle calls it while WAITS is set.
-    pub(crate) fn join_waker_is(self, waker: &Waker) -> bool {
-        // SAFETY: WAITS is set: the cell holds a waker and nobody writes. The completer may copy it out and
-        // wake it, but our comparison reads the two words only.
-        self.header().rest.join.with(|cell| unsafe { &*cell.cast::<Waker>() }.will_wake(waker))
-    }
-
-    /// The two words of the join waker, which may turn out to be another's. The handle calls it while WAITS
-    /// is set.
-    pub(crate) fn copy_join_waker(self) -> MaybeUninit<Waker> {
-        // SAFETY: WAITS is set: the cell holds a waker and nobody writes.
-        self.header().rest.join.with(|cell| unsafe { cell.read() })
-    }
 }
 
 /// The task that this thread polls; it is alive for as long as the caller, who runs inside it, does not
@@ -518,7 +483,7 @@ pub(crate) fn current() -> Option<Ptr> {
 pub(crate) fn mark_yielded(waker: &Waker) -> bool {
     let own = current().is_some_and(|task| waker::is_of(waker, task));
     if own {
-        YIELDED.with(|yielded| yielded.set(true));
+        task_context::mark_yielded();
     }
     own
 }
@@ -558,13 +523,8 @@ impl Runnable {
     fn inside<R>(&self, f: impl FnOnce() -> R) -> (Result<R, Box<dyn Any + Send>>, bool) {
         // SAFETY: the runner's reference keeps the context alive; only this thread polls the task.
         let entered = unsafe { task_context::enter(self.0.context()) };
-        let outer = YIELDED.with(|yielded| yielded.replace(false));
-        let budget = coop::start();
         let result = guarded(f);
-        coop::restore(budget);
-        let yielded = YIELDED.with(|yielded| yielded.replace(outer));
-        drop(entered);
-        (result, yielded)
+        (result, entered.leave())
     }
 
     /// Drops the future as its task.
@@ -615,10 +575,14 @@ impl Runnable {
     #[inline]
     fn complete(self, how: u64) -> Ran {
         let task = self.0;
-        let joiner = match task.state().complete(how) {
+        let peek = || task.header().rest.join.peek();
+        let joiner = match task.state().complete(how, peek) {
             AfterReady::Done => None,
-            AfterReady::WakeJoiner => {
-                let joiner = task.take_join_waker();
+            // SAFETY: WAITS was set from the copy to the exchange, which made the waker ours.
+            AfterReady::WakeJoiner(words) => Some(unsafe { words.into_waker() }),
+            AfterReady::WakeRenewed => {
+                // SAFETY: the exchange showed WAITS, so the waker is ours, and nobody writes any more.
+                let joiner = unsafe { peek().into_waker() };
                 task.follow(task.state().drop_ref_of_complete());
                 Some(joiner)
             }

@@ -20,6 +20,7 @@ pub mod slab;
 mod cell;
 mod error;
 mod handle;
+mod join_cell;
 mod meta;
 pub mod panic_site;
 mod registry;
