@@ -22,6 +22,8 @@ mod error;
 mod handle;
 mod join_cell;
 mod meta;
+#[cfg(all(test, kasasagi_loom))]
+mod model;
 pub mod panic_site;
 mod registry;
 mod spawn;
