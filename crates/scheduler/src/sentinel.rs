@@ -23,6 +23,9 @@ const QUIET: u64 = 50_000_000;
 /// 0.05 % of a processor. With 50 ms every second event behind a long poll waited for 43 ms.
 const PASS: u64 = 10_000_000;
 
+/// A poll that takes longer than this on average is worth sharing, whatever was thought before.
+const LARGE: u64 = 20_000;
+
 impl Local {
     /// Which other seats run, or look for work.
     fn running_others(&self) -> u32 {
@@ -86,8 +89,12 @@ impl Local {
             let seat = running.trailing_zeros() as usize;
             running &= running - 1;
             let polls = self.shared.seats[seat].counters.polls.get();
-            if self.seen_polls.borrow()[seat] == polls {
+            let since = polls.wrapping_sub(self.seen_polls.borrow()[seat]);
+            if since == 0 {
                 self.rescue(seat, now);
+            } else if now.saturating_sub(self.last_look.get()) / since > LARGE {
+                // It keeps tasks that are too large for that, and may not look outside before many of them.
+                self.shared.idle.end_hold();
             }
         }
         self.remember_polls(now);
@@ -97,7 +104,7 @@ impl Local {
     fn rescue(&self, seat: usize, now: u64) {
         let shared = &*self.shared;
         // Its tasks are too large to wait for it.
-        shared.idle.release();
+        shared.idle.end_hold();
         let other = &shared.seats[seat];
         let mut rescued = 0;
         if let Steal::Success(task) =
