@@ -28,7 +28,7 @@ const LARGE: u64 = 20_000;
 
 impl Local {
     /// Which other seats run, or look for work.
-    fn running_others(&self) -> u32 {
+    pub(crate) fn running_others(&self) -> u32 {
         let shared = &*self.shared;
         shared.idle.seats()
             & !shared.vacant.load(Ordering::Relaxed)

@@ -291,8 +291,9 @@ impl Local {
     pub(crate) fn rise(&self) {
         if self.shared.idle.rise(self.index) == Risen::Searcher {
             self.searching.set(true);
-            // Called for the watch alone it may well find nothing.
-            self.helps.set(!self.seat().called_to_watch.load(Ordering::Relaxed));
+            // Called for the watch alone it may well find nothing; called because all slept it was needed.
+            let to_watch = self.seat().called_to_watch.load(Ordering::Relaxed);
+            self.helps.set(!to_watch && self.running_others() != 0);
         }
         self.seat().called_to_watch.store(false, Ordering::Relaxed);
         if self.relooks.replace(false) {
