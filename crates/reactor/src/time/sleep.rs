@@ -248,8 +248,8 @@ impl Sleep {
     #[cold]
     fn no_timers_here(&self) -> ! {
         panic!(
-            "the timeout made at {} needs the timers of a runtime, and the thread that polls it has none: await \
-             it inside `kasasagi::run(async {{ … }})` or a task, or call `Timers::enter` on this thread first",
+            "`timeout` needs the timers of a runtime, and the thread that polls the one of {} has none: await it \
+             inside `kasasagi::run(async {{ … }})` or a task, or call `Timers::enter` on that thread first",
             self.place
         )
     }
