@@ -59,7 +59,7 @@ impl Local {
         }
         if !self.searching.get() {
             // Between two helpings of others' tasks: were they worth it?
-            if self.helps.get() && !self.was_idle.get() && self.judge() {
+            if self.helps.get() && !self.was_idle.get() && self.judge(false) {
                 self.futile.set(true);
             }
             if self.futile.get() || !self.shared.idle.try_search(seats) {

@@ -204,8 +204,8 @@ pub(crate) struct Seat {
     pub(crate) sleeper: Sleeper,
     /// A thief asks the owner to share, see `Local::ask`.
     pub(crate) asked: AtomicBool,
-    /// It was woken to have the watch, and not for tasks. A hint.
-    pub(crate) called_to_watch: AtomicBool,
+    /// It was woken to have the watch or for a timer, and not for tasks. A hint.
+    pub(crate) called_to_look: AtomicBool,
     pub(crate) counters: Counters,
     core: Mutex<Option<Core>>,
 }
@@ -218,7 +218,7 @@ impl Seat {
             inbox: Inbox::new(),
             sleeper: Sleeper::new(),
             asked: AtomicBool::new(false),
-            called_to_watch: AtomicBool::new(false),
+            called_to_look: AtomicBool::new(false),
             counters: Counters::new(),
             core: Mutex::new(Some(core)),
         }
@@ -259,11 +259,15 @@ pub(crate) struct Local {
     pub(crate) searching: Cell<bool>,
     /// Somebody woke this seat for others' tasks, or it took some by itself, and it has not been judged yet.
     pub(crate) helps: Cell<bool>,
+    /// So far that was too little to tell: it has looked for more.
+    pub(crate) looked_on: Cell<bool>,
     /// It was judged to be of no use, and goes to sleep.
     pub(crate) futile: Cell<bool>,
     /// Since when it does so, and how many polls it had made.
     pub(crate) helping_since: Cell<u64>,
     pub(crate) helping_polls: Cell<u64>,
+    /// It slept since it last looked outside.
+    pub(crate) slept: Cell<bool>,
     /// It slept, or searched, since it last ran a task.
     pub(crate) was_idle: Cell<bool>,
     /// The scheduler is closed, as of the last look.
@@ -314,9 +318,11 @@ impl Local {
             last_check: Cell::new(0),
             searching: Cell::new(false),
             helps: Cell::new(false),
+            looked_on: Cell::new(false),
             futile: Cell::new(false),
             helping_since: Cell::new(0),
             helping_polls: Cell::new(0),
+            slept: Cell::new(false),
             was_idle: Cell::new(true),
             closing: Cell::new(false),
             watching: Cell::new(false),

@@ -82,15 +82,32 @@ impl Local {
             self.shared.idle.stop_watching();
             return;
         }
+        let idle = &self.shared.idle;
+        let was_held = idle.is_held();
         while running != 0 {
             let seat = running.trailing_zeros() as usize;
             running &= running - 1;
             let polls = self.shared.seats[seat].counters.polls.get();
-            if self.seen_polls.borrow()[seat] == polls {
+            let made = polls.wrapping_sub(self.seen_polls.borrow()[seat]);
+            if made == 0 {
                 self.rescue(seat, now);
+            } else if idle.is_held() && (idle.is_hold_over(now) || self.are_large(made, now)) {
+                // Who runs looks outside after a number of polls, which may be long from now.
+                idle.release();
             }
         }
         self.remember_polls(now);
+        // This seat has something to do now, and does not go and look what else was held.
+        if was_held && !self.core.deque.is_empty() && self.sees_work() {
+            self.shared.maybe_wake();
+        }
+    }
+
+    /// Whether `polls` since the last look are so few that what they run is worth sharing; twice over, since a seat
+    /// does more than poll.
+    fn are_large(&self, polls: u64, now: u64) -> bool {
+        let took = now.saturating_sub(self.last_look.get());
+        took > polls.saturating_mul(2 * self.shared.config.worth_sharing)
     }
 
     /// Serves what `seat` neglects.
@@ -135,7 +152,7 @@ impl Local {
         self.shared.last_watch.store(now.max(1), Ordering::Relaxed);
         // It wakes as a searcher, finds nothing, sees that others run, and goes to sleep with the watch.
         if let Some(seat) = idle.choose_any() {
-            self.shared.seats[seat].called_to_watch.store(true, Ordering::Relaxed);
+            self.shared.seats[seat].called_to_look.store(true, Ordering::Relaxed);
             self.shared.unpark(seat);
         }
     }

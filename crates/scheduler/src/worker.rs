@@ -15,10 +15,13 @@ const ATTEND_EVENTS: usize = 256;
 
 /// Polls between two looks outside; adapted within these bounds to the time they take.
 const CHECK_MIN: u32 = 8;
-const CHECK_MAX: u32 = 512;
+pub(crate) const CHECK_MAX: u32 = 512;
 
 /// Tasks a busy worker takes out of the injector at a check.
 const CHECK_INJECTED: usize = 8;
+
+/// So few polls of others' tasks do not tell how large their tasks are.
+const FEW: u64 = 8;
 
 /// The time between two trims of a seat's heap: what was not used in between goes back to the system.
 const TRIM_PERIOD: u64 = 50_000_000;
@@ -182,9 +185,10 @@ impl Local {
         let now = shared.driver.now();
         task_context::set_coarse_now(now);
         let took = self.adapt_interval(now);
-        if shared.idle.is_held()
-            && (took > 2 * shared.config.check_target || shared.idle.is_hold_over(now))
-        {
+        // With a sleep in between, the time says nothing.
+        let grown = !self.slept.replace(false) && took > 2 * shared.config.check_target;
+        let release = shared.idle.is_held() && (grown || shared.idle.is_hold_over(now));
+        if release {
             shared.idle.release();
         }
         self.seat().counters.checks.add(1);
@@ -202,8 +206,9 @@ impl Local {
         if shared.idle.is_closed() && !self.closing.replace(true) {
             self.cancel_all();
         }
-        // Whatever the last wakes found: a queue that is still there after a whole interval is shared.
-        if self.core.deque.len() >= 2 {
+        // Whatever the last wakes found: a queue that is still there after a whole interval is shared. And what was
+        // pushed while it was held woke nobody, here and elsewhere.
+        if self.core.deque.len() >= 2 || (release && self.sees_work()) {
             shared.maybe_wake();
         }
     }
@@ -230,7 +235,7 @@ impl Local {
     #[cold]
     pub(crate) fn sleep(&self) {
         let shared = &*self.shared;
-        let hold = self.judge() | self.futile.replace(false);
+        let hold = self.judge(true) | self.futile.replace(false);
         self.closing.set(shared.idle.is_closed());
         if self.closing.get() {
             self.cancel_all();
@@ -242,6 +247,7 @@ impl Local {
         }
         shared.park(self.index, self.searching.replace(false), hold);
         self.was_idle.set(true);
+        self.slept.set(true);
         // A closed flag that was missed above left its token, and the sleep below returns at once.
         if self.has_own_work() || self.sees_work() {
             self.rise();
@@ -275,10 +281,10 @@ impl Local {
     pub(crate) fn rise(&self) {
         if self.shared.idle.rise(self.index) == Risen::Searcher {
             self.searching.set(true);
-            // Called for the watch alone it may well find nothing.
-            self.helps.set(!self.seat().called_to_watch.load(Ordering::Relaxed));
+            // Called to look after something it may well find no task.
+            self.helps.set(!self.seat().called_to_look.load(Ordering::Relaxed));
         }
-        self.seat().called_to_watch.store(false, Ordering::Relaxed);
+        self.seat().called_to_look.store(false, Ordering::Relaxed);
         if self.relooks.replace(false) {
             self.shared.idle.looks_again(self.index);
         }
@@ -287,18 +293,24 @@ impl Local {
     /// Whether this seat was of no use where it was called to help, or helped itself, with others' tasks.
     ///
     /// Then they are smaller than what it costs to share them, in wakes and in cache lines that change hands, and
-    /// are kept together for a while.
-    pub(crate) fn judge(&self) -> bool {
-        if !self.helps.replace(false) {
+    /// are kept together for a while. Unless this is the `last` moment to judge, a few small ones say nothing about
+    /// what else there is: then it may look on, once.
+    pub(crate) fn judge(&self, last: bool) -> bool {
+        if !self.helps.get() {
             return false;
         }
         let shared = &*self.shared;
         let now = shared.driver.now();
-        let futile = self.was_idle.get() || {
-            let polls = self.seat().counters.polls.get().wrapping_sub(self.helping_polls.get());
-            now.saturating_sub(self.helping_since.get())
-                < polls.saturating_mul(shared.config.worth_sharing)
-        };
+        let polls = self.seat().counters.polls.get().wrapping_sub(self.helping_polls.get());
+        let took = now.saturating_sub(self.helping_since.get());
+        let small = took < polls.saturating_mul(shared.config.worth_sharing);
+        let looks_on = small && polls < FEW && !last && !self.looked_on.get();
+        self.looked_on.set(looks_on);
+        if looks_on {
+            return false;
+        }
+        self.helps.set(false);
+        let futile = self.was_idle.get() || small;
         if futile {
             shared.idle.wake_was_futile(now)
         } else {
