@@ -25,7 +25,7 @@ const ROUNDS: usize = 20;
 const TRIES: usize = 4;
 
 #[track_caller]
-fn assert_served(what: &str, measure: impl Fn() -> Vec<Duration>) {
+pub(crate) fn assert_served(what: &str, measure: impl Fn() -> Vec<Duration>) {
     let mut tries = Vec::new();
     while tries.len() < TRIES {
         let waits = measure();
