@@ -177,7 +177,7 @@ impl Idle {
         }
     }
 
-    /// From now on the others' queues are to be looked at again: somebody left a seat, or the tasks have grown.
+    /// From now on the others' queues are to be looked at again: nobody may be awake who has them.
     pub(crate) fn release(&self) {
         // Pairs with the one in `park`: who sets HELD sees that this seat is vacant, or this sees HELD.
         fence(Ordering::SeqCst);
@@ -185,6 +185,13 @@ impl Idle {
             self.word.fetch_and(!HELD, Ordering::AcqRel);
             // Who pushed meanwhile woke nobody; this looks at the queues from here on.
             fence(Ordering::SeqCst);
+        }
+    }
+
+    /// The caller is awake again, and so may keep what there is until the hold is over.
+    pub(crate) fn hold_again(&self, now: u64) {
+        if !self.is_held() && !self.is_hold_over(now) {
+            self.word.fetch_or(HELD, Ordering::AcqRel);
         }
     }
 
@@ -211,7 +218,14 @@ impl Idle {
     pub(crate) fn wake_was_worth_it(&self) {
         if self.doublings.load(Ordering::Relaxed) != 0 {
             self.doublings.store(0, Ordering::Relaxed);
+            self.held_until.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// The tasks are large enough to be shared, or the time is over.
+    pub(crate) fn end_hold(&self) {
+        self.held_until.store(0, Ordering::Relaxed);
+        self.release();
     }
 
     /// The sleeper is up: takes its bit out, if no waker has.

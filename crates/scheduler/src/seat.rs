@@ -175,6 +175,14 @@ pub(crate) enum Wakes {
     LateJoiner,
 }
 
+/// Where a seat stood when it began to help others.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Help {
+    pub(crate) at: u64,
+    pub(crate) polls: u64,
+    pub(crate) completed: u64,
+}
+
 /// What only the thread in the seat touches, and hands over when it leaves.
 pub(crate) struct Core {
     pub(crate) deque: Deque<Runnable>,
@@ -263,11 +271,8 @@ pub(crate) struct Local {
     pub(crate) looked_on: Cell<bool>,
     /// It was judged to be of no use, and goes to sleep.
     pub(crate) futile: Cell<bool>,
-    /// Since when it does so, and how many polls it had made.
-    pub(crate) helping_since: Cell<u64>,
-    pub(crate) helping_polls: Cell<u64>,
-    /// It slept since it last looked outside.
-    pub(crate) slept: Cell<bool>,
+    /// What was when it began.
+    pub(crate) help: Cell<Help>,
     /// It slept, or searched, since it last ran a task.
     pub(crate) was_idle: Cell<bool>,
     /// The scheduler is closed, as of the last look.
@@ -320,9 +325,7 @@ impl Local {
             helps: Cell::new(false),
             looked_on: Cell::new(false),
             futile: Cell::new(false),
-            helping_since: Cell::new(0),
-            helping_polls: Cell::new(0),
-            slept: Cell::new(false),
+            help: Cell::new(Help::default()),
             was_idle: Cell::new(true),
             closing: Cell::new(false),
             watching: Cell::new(false),

@@ -23,9 +23,12 @@ const QUIET: u64 = 50_000_000;
 /// 0.05 % of a processor. With 50 ms every second event behind a long poll waited for 43 ms.
 const PASS: u64 = 10_000_000;
 
+/// A poll that takes longer than this on average is worth sharing, whatever was thought before.
+const LARGE: u64 = 20_000;
+
 impl Local {
     /// Which other seats run, or look for work.
-    fn running_others(&self) -> u32 {
+    pub(crate) fn running_others(&self) -> u32 {
         let shared = &*self.shared;
         shared.idle.seats()
             & !shared.vacant.load(Ordering::Relaxed)
@@ -82,18 +85,17 @@ impl Local {
             self.shared.idle.stop_watching();
             return;
         }
-        let idle = &self.shared.idle;
-        let was_held = idle.is_held();
+        let was_held = self.shared.idle.is_held();
         while running != 0 {
             let seat = running.trailing_zeros() as usize;
             running &= running - 1;
             let polls = self.shared.seats[seat].counters.polls.get();
-            let made = polls.wrapping_sub(self.seen_polls.borrow()[seat]);
-            if made == 0 {
+            let since = polls.wrapping_sub(self.seen_polls.borrow()[seat]);
+            if since == 0 {
                 self.rescue(seat, now);
-            } else if idle.is_held() && (idle.is_hold_over(now) || self.are_large(made, now)) {
-                // Who runs looks outside after a number of polls, which may be long from now.
-                idle.release();
+            } else if now.saturating_sub(self.last_look.get()) / since > LARGE {
+                // It keeps tasks that are too large for that, and may not look outside before many of them.
+                self.shared.idle.end_hold();
             }
         }
         self.remember_polls(now);
@@ -103,18 +105,11 @@ impl Local {
         }
     }
 
-    /// Whether `polls` since the last look are so few that what they run is worth sharing; twice over, since a seat
-    /// does more than poll.
-    fn are_large(&self, polls: u64, now: u64) -> bool {
-        let took = now.saturating_sub(self.last_look.get());
-        took > polls.saturating_mul(2 * self.shared.config.worth_sharing)
-    }
-
     /// Serves what `seat` neglects.
     fn rescue(&self, seat: usize, now: u64) {
         let shared = &*self.shared;
         // Its tasks are too large to wait for it.
-        shared.idle.release();
+        shared.idle.end_hold();
         let other = &shared.seats[seat];
         let mut rescued = 0;
         if let Steal::Success(task) =

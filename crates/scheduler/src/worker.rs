@@ -1,7 +1,7 @@
 //! The loop of a seat: find a task, run it, look outside from time to time, sleep.
 
 use crate::idle::Risen;
-use crate::seat::{Local, Wakes};
+use crate::seat::{Help, Local, Wakes};
 use crate::shared::{Keeper, Shared};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::Ordering;
@@ -16,6 +16,8 @@ const ATTEND_EVENTS: usize = 256;
 /// Polls between two looks outside; adapted within these bounds to the time they take.
 const CHECK_MIN: u32 = 8;
 pub(crate) const CHECK_MAX: u32 = 512;
+/// The most of them before the first look after a sleep.
+const CHECK_AWAKE: u32 = 16;
 
 /// Tasks a busy worker takes out of the injector at a check.
 const CHECK_INJECTED: usize = 8;
@@ -144,8 +146,12 @@ impl Local {
         self.was_idle.set(false);
         self.trims_left.set(TRIMS);
         if self.helps.get() {
-            self.helping_since.set(self.shared.driver.now());
-            self.helping_polls.set(self.seat().counters.polls.get());
+            let counters = &self.seat().counters;
+            self.help.set(Help {
+                at: self.shared.driver.now(),
+                polls: counters.polls.get(),
+                completed: counters.completed.get(),
+            });
         }
         if self.searching.replace(false) && self.shared.idle.stop_searching() {
             // Pushes woke nobody while this seat searched: what they left is seen now, after the fence. In the
@@ -184,12 +190,11 @@ impl Local {
         let shared = &*self.shared;
         let now = shared.driver.now();
         task_context::set_coarse_now(now);
-        let took = self.adapt_interval(now);
-        // With a sleep in between, the time says nothing.
-        let grown = !self.slept.replace(false) && took > 2 * shared.config.check_target;
-        let release = shared.idle.is_held() && (grown || shared.idle.is_hold_over(now));
-        if release {
-            shared.idle.release();
+        let poll = self.adapt_interval(now);
+        let ends_hold =
+            shared.idle.is_held() && (self.deserves_help(poll) || shared.idle.is_hold_over(now));
+        if ends_hold {
+            shared.idle.end_hold();
         }
         self.seat().counters.checks.add(1);
         self.fire_timers(now);
@@ -208,12 +213,12 @@ impl Local {
         }
         // Whatever the last wakes found: a queue that is still there after a whole interval is shared. And what was
         // pushed while it was held woke nobody, here and elsewhere.
-        if self.core.deque.len() >= 2 || (release && self.sees_work()) {
+        if self.core.deque.len() >= 2 || (ends_hold && self.sees_work()) {
             shared.maybe_wake();
         }
     }
 
-    /// Says how long the interval took that ends now.
+    /// Says how long a poll took on average in the interval that ends now.
     fn adapt_interval(&self, now: u64) -> u64 {
         let target = self.shared.config.check_target;
         let took = now.saturating_sub(self.last_check.replace(now));
@@ -228,7 +233,14 @@ impl Local {
         let next = next.clamp(CHECK_MIN, CHECK_MAX);
         self.check_interval.set(next);
         self.until_check.set(next);
-        took
+        took / u64::from(interval)
+    }
+
+    /// Whether what is queued here is worth another worker's wake, if each takes as long as `poll`.
+    fn deserves_help(&self, poll: u64) -> bool {
+        let config = &self.shared.config;
+        let queued = self.core.deque.len() as u64;
+        poll >= config.worth_sharing && poll.saturating_mul(queued) >= 2 * config.worth_waking
     }
 
     /// Nothing to do: waits for somebody's wake, an event or a timer.
@@ -247,7 +259,6 @@ impl Local {
         }
         shared.park(self.index, self.searching.replace(false), hold);
         self.was_idle.set(true);
-        self.slept.set(true);
         // A closed flag that was missed above left its token, and the sleep below returns at once.
         if self.has_own_work() || self.sees_work() {
             self.rise();
@@ -270,6 +281,11 @@ impl Local {
         self.rise();
         let now = shared.driver.now();
         task_context::set_coarse_now(now);
+        // The sleep was no interval; and what comes now may be of another kind than before.
+        self.last_check.set(now);
+        self.check_interval.set(self.check_interval.get().min(CHECK_AWAKE));
+        self.until_check.set(self.check_interval.get());
+        shared.idle.hold_again(now);
         self.fire_timers(now);
         self.watch(now);
         // What the driver woke goes to the queue without a wake each: one for all of it.
@@ -281,8 +297,9 @@ impl Local {
     pub(crate) fn rise(&self) {
         if self.shared.idle.rise(self.index) == Risen::Searcher {
             self.searching.set(true);
-            // Called to look after something it may well find no task.
-            self.helps.set(!self.seat().called_to_look.load(Ordering::Relaxed));
+            // Called to look after something it may well find no task; called because all slept it was needed.
+            let to_look = self.seat().called_to_look.load(Ordering::Relaxed);
+            self.helps.set(!to_look && self.running_others() != 0);
         }
         self.seat().called_to_look.store(false, Ordering::Relaxed);
         if self.relooks.replace(false) {
@@ -290,27 +307,32 @@ impl Local {
         }
     }
 
-    /// Whether this seat was of no use where it was called to help, or helped itself, with others' tasks.
+    /// Whether this seat was of no use where it was called to help, or helped itself, with others' tasks; `over`: and
+    /// there is nothing left to do.
     ///
-    /// Then they are smaller than what it costs to share them, in wakes and in cache lines that change hands, and
-    /// are kept together for a while. Unless this is the `last` moment to judge, a few small ones say nothing about
-    /// what else there is: then it may look on, once.
-    pub(crate) fn judge(&self, last: bool) -> bool {
+    /// Then they end at once and are smaller than what it costs to share them, in cache lines that change hands; or all
+    /// of it took less time than the wake. They are kept together for a while. A few that are small say nothing about
+    /// what else there is: unless it is over, the seat may look on, once.
+    pub(crate) fn judge(&self, over: bool) -> bool {
         if !self.helps.get() {
             return false;
         }
         let shared = &*self.shared;
         let now = shared.driver.now();
-        let polls = self.seat().counters.polls.get().wrapping_sub(self.helping_polls.get());
-        let took = now.saturating_sub(self.helping_since.get());
-        let small = took < polls.saturating_mul(shared.config.worth_sharing);
-        let looks_on = small && polls < FEW && !last && !self.looked_on.get();
+        let since = self.help.get();
+        let counters = &self.seat().counters;
+        let polls = counters.polls.get().wrapping_sub(since.polls);
+        let ended = counters.completed.get().wrapping_sub(since.completed);
+        let helped = now.saturating_sub(since.at);
+        // A task that goes on, here, is worth its cache lines in time; one that was polled once is not.
+        let small = ended > polls / 4 && helped < polls.saturating_mul(shared.config.worth_sharing);
+        let looks_on = small && polls < FEW && !over && !self.looked_on.get();
         self.looked_on.set(looks_on);
         if looks_on {
             return false;
         }
         self.helps.set(false);
-        let futile = self.was_idle.get() || small;
+        let futile = self.was_idle.get() || small || (over && helped < shared.config.worth_waking);
         if futile {
             shared.idle.wake_was_futile(now)
         } else {
