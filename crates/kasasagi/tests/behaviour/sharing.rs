@@ -2,9 +2,9 @@
 //! after each.
 
 use crate::flavour::{for_each_flavour, for_one_worker, for_several_workers};
-use crate::hand::compute;
-use crate::promises::assert_served;
-use kasasagi::{Runtime, Task, spawn, yield_now};
+use crate::hand::{compute, median};
+use crate::promises::{TRIES, assert_served};
+use kasasagi::{Runtime, SeatMetrics, Task, spawn, yield_now};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -79,15 +79,35 @@ fn sum(runtime: &Runtime) -> [u64; 3] {
     [of(|seat| seat.polls), of(|seat| seat.steals), of(|seat| seat.parks)]
 }
 
+/// Polls, steals and sleeps of all seats.
+fn sums(runtime: &Runtime) -> [u64; 3] {
+    let metrics = runtime.handle().metrics();
+    let of = |f: fn(&SeatMetrics) -> u64| metrics.seats.iter().map(f).sum();
+    [of(|seat| seat.polls), of(|seat| seat.steals), of(|seat| seat.parks)]
+}
+
 #[test]
 fn small_tasks_are_kept_together() {
     for_several_workers(|build| {
         let runtime = build();
-        let start = Instant::now();
-        runtime.run(small_ones(Duration::from_millis(200))).expect("main ends");
-        let took = start.elapsed();
-        let [polls, steals, parks] = sum(&runtime);
-        println!("{polls} polls, {steals} steals, {parks} parks in {took:?}");
+        let mut tries = Vec::new();
+        while tries.len() < TRIES {
+            let before = sums(&runtime);
+            let start = Instant::now();
+            runtime.run(small_ones(Duration::from_millis(200))).expect("main ends");
+            let (time, after) = (start.elapsed(), sums(&runtime));
+            let [polls, steals, parks] = [0, 1, 2].map(|i| after[i] - before[i]);
+            println!("{polls} polls, {steals} steals, {parks} sleeps in {time:?}");
+            // Where nothing is optimised, and where the processors are busy, they are not small.
+            let small = time.as_nanos() / u128::from(polls) < 1_000;
+            // Each other worker comes to help once in some milliseconds, and the watch looks as often.
+            let few = time.as_millis() as u64 * runtime.handle().metrics().seats.len() as u64;
+            if small && steals <= few && parks <= few {
+                return;
+            }
+            tries.push((polls, steals, parks, small));
+        }
+        assert!(tries.iter().all(|(_, _, _, small)| !small), "{tries:?}");
     });
 }
 
@@ -109,18 +129,29 @@ async fn polls_of_a_parent() -> usize {
 #[test]
 fn a_parent_of_a_thousand_is_polled_a_few_times() {
     for_each_flavour(|build| {
-        let runtime = build();
-        let polls = runtime.run(async {
+        let polls = build().run(async {
             let mut polls = Vec::new();
             for _ in 0..ROUNDS {
-                polls.push((
-                    polls_of_a_parent().await,
-                    spawn(polls_of_a_parent()).await.expect("it ends"),
-                ));
+                polls.push(polls_of_a_parent().await);
+                polls.push(spawn(polls_of_a_parent()).await.expect("it ends"));
             }
             polls
         });
-        println!("{:?}", polls.expect("main ends"));
+        let polls = polls.expect("main ends");
+        // Once to begin, and once for each 128 children, which are its budget. Looks outside, and children that ran
+        // elsewhere, add some: it must not be one for each child.
+        println!("{:?} at the median of {polls:?}", median(&polls));
+        assert!(median(&polls) <= 32, "{polls:?}");
+    });
+}
+
+/// On one worker, where nothing else can come in between, it is exact.
+#[test]
+fn a_task_that_awaits_a_thousand_is_polled_once_for_each_budget() {
+    for_one_worker(|build| {
+        let polls = build().run(async { spawn(polls_of_a_parent()).await.expect("it ends") });
+        // The first poll spawns, the second finds all ended, and takes 128 at a time.
+        assert_eq!(polls.expect("main ends"), 1 + 1_000_usize.div_ceil(128));
     });
 }
 
