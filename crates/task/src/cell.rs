@@ -439,6 +439,9 @@ impl Ptr {
             // SAFETY: made by `Box::into_raw`; nobody else has the task any more.
             drop(unsafe { Box::from_raw(extra) });
         }
+        if kasasagi_primitive::MODEL {
+            self.header().rest.join.wipe();
+        }
         // SAFETY: the block came from the slab, and the last reference is gone.
         unsafe { slab::free(self.0.cast()) }
     }

@@ -47,6 +47,12 @@ impl JoinCell {
         }
     }
 
+    /// Leaves nothing here, so that a model sees who reads the cell of a block that was given back.
+    pub(crate) fn wipe(&self) {
+        self.data.store(null_mut(), Ordering::Relaxed);
+        self.vtable.store(null_mut(), Ordering::Relaxed);
+    }
+
     /// Whether the waker here is as good as `waker`; the handle calls it while WAITS is set.
     pub(crate) fn is(&self, waker: &Waker) -> bool {
         let words = self.peek();
@@ -61,6 +67,7 @@ impl Words {
     /// The words were read while WAITS was set and not taken back, and by the state word the waker is the caller's.
     #[inline]
     pub(crate) unsafe fn into_waker(self) -> Waker {
+        debug_assert!(!self.vtable.is_null(), "the words of a block that was given back");
         // SAFETY: they came from a waker, whose vtable is 'static.
         let vtable = unsafe { &*self.vtable };
         // SAFETY: the words of a waker that `put` took apart, and put together once, says the caller.

@@ -58,7 +58,6 @@ fn task_output_is_read_once_by_who_waits() {
 ///
 /// Mutation `task-join-drop-copies-late`: the waker is copied out after the exchange, when the block may be gone.
 /// Mutation `task-join-drop-forgets-waker`: who clears WAITS does not drop the waker, and nobody else will.
-/// Mutation `task-join-waker-after-release`: as above.
 #[test]
 fn task_output_and_waker_of_a_dropped_handle_are_dropped_once() {
     explore("task_join_drop", || {
@@ -97,6 +96,35 @@ fn task_waker_replaced_while_it_completes_is_dropped_once() {
                 Poll::Pending => waiting.join(&late, &mut task),
             };
             drop(output.expect("the task gives a token"));
+        })];
+        assert!(matches!(run_once(due), Ran::Complete(_)));
+        join_all(threads);
+        drop(queue);
+        assert_eq!((futures.all(), outputs.all()), (1, 1));
+        assert_eq!((first.wakers(), second.wakers()), (0, 0));
+        assert_no_blocks(&heap);
+    });
+}
+
+/// Race: the handle was polled with two wakers, and goes while the task completes.
+///
+/// Mutation `task-join-waker-after-release`: the completer gives its reference up first, and reads the waker in a block
+/// that may be gone.
+#[test]
+fn task_waker_that_replaced_another_is_dropped_once_with_the_handle() {
+    explore("task_join_renewed_drop", || {
+        let Born { heap, due, mut task, queue, futures, outputs } = born();
+        let (first, early) = Joiner::new();
+        let (second, late) = Joiner::new();
+        let threads = [thread::spawn(move || {
+            let polled = match poll(&early, &mut task) {
+                Poll::Pending => poll(&late, &mut task),
+                ready => ready,
+            };
+            if let Poll::Ready(output) = polled {
+                drop(output.expect("the task gives a token"));
+            }
+            drop(task);
         })];
         assert!(matches!(run_once(due), Ran::Complete(_)));
         join_all(threads);
