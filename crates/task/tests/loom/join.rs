@@ -32,7 +32,6 @@ fn born() -> Born {
 /// Race: the handle is polled, with one waker throughout, while the task completes.
 ///
 /// Mutation `task-waits-blind`: the handle does not look at what it found as it published its waker: nobody wakes it.
-/// Mutation `task-join-waker-after-release`: the completer reads the waker after it gave its reference up.
 /// Mutation `task-free-without-acquire`: who finds itself last frees the block before the completer has read it.
 #[test]
 fn task_output_is_read_once_by_who_waits() {
