@@ -32,7 +32,6 @@ fn born() -> Born {
 /// Race: the handle is polled, with one waker throughout, while the task completes.
 ///
 /// Mutation `task-waits-blind`: the handle does not look at what it found as it published its waker: nobody wakes it.
-/// Mutation `task-free-without-acquire`: who finds itself last frees the block before the completer has read it.
 #[test]
 fn task_output_is_read_once_by_who_waits() {
     explore("task_join_poll", || {
@@ -109,6 +108,7 @@ fn task_waker_replaced_while_it_completes_is_dropped_once() {
 ///
 /// Mutation `task-join-waker-after-release`: the completer gives its reference up first, and reads the waker in a block
 /// that may be gone.
+/// Mutation `task-free-without-acquire`: who finds itself last frees the block before the completer has read it.
 #[test]
 fn task_waker_that_replaced_another_is_dropped_once_with_the_handle() {
     explore("task_join_renewed_drop", || {
