@@ -79,6 +79,30 @@ fn wake_at(local: &Local, clock: &Clock, until: u64) {
 }
 
 #[test]
+fn small_tasks_are_kept_together_once_help_was_of_no_use() {
+    let (spawner, clock) = clocked(2);
+    let [busy, helper] = sit_at(&spawner, &clock);
+    spawner.shared.park(1, false, false);
+    helper.was_idle.set(true);
+    let small_ones = || busy.seated(|| (0..200).for_each(|_| spawn_of(&spawner, &clock, 50)));
+    small_ones();
+    assert_eq!(spawner.shared.idle.parked(), 0, "nobody knows that they are small");
+    helper.rise();
+    while !spawner.shared.idle.is_held() {
+        assert!(spawner.live() > 0, "it is judged after what it took at once");
+        // It has a limit, and this clock stands meanwhile.
+        helper.seated(|| helper.turn());
+    }
+    assert_eq!(helper.seat().counters.read().steals, 1);
+    spawner.shared.park(1, false, false);
+    small_ones();
+    assert_eq!(spawner.shared.idle.parked(), 1 << 1, "it is left asleep");
+    busy.seated(|| busy.run_until(|| busy.core.deque.is_empty()));
+    assert_eq!(helper.seat().counters.read().steals, 1);
+    finish(&spawner, [busy, helper]);
+}
+
+#[test]
 fn what_is_held_and_has_grown_is_shared_at_the_next_look_of_the_watch() {
     let (spawner, clock) = clocked(2);
     let [busy, helper] = sit_at(&spawner, &clock);
