@@ -1,4 +1,8 @@
 //! Where a task goes that was woken, spawned, or has to run again.
+#![allow(
+    unsafe_code,
+    reason = "a task refers to its scheduler without a count: a promise of the scheduler's"
+)]
 
 use crate::current;
 use crate::seat::{Local, Wakes};
@@ -6,7 +10,9 @@ use crate::shared::Shared;
 use kasasagi_primitive::sync::atomic::{Ordering, fence};
 use kasasagi_task::{Home, Runnable, Schedule};
 
-impl Schedule for Shared {
+// SAFETY: whoever can spawn or run tasks holds a `Keeper`; the last of them leaks a share if a task is left that is not
+// complete.
+unsafe impl Schedule for Shared {
     #[inline]
     fn schedule(task: Runnable, home: Home<Self>) {
         current::with(|local| match local {

@@ -29,7 +29,11 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 /// Where a woken task goes: implemented by a scheduler, or by a pool.
-pub trait Schedule: Sized + Send + Sync + 'static {
+///
+/// # Safety
+/// A value that was [`Birth::home`] of a task stays alive until that task is complete, whoever drops what: tasks refer
+/// to it without a count.
+pub unsafe trait Schedule: Sized + Send + Sync + 'static {
     /// Puts a task that became due into a queue.
     ///
     /// Called by whoever wakes, on any thread, at any time until the task completes. `home` is alive until
