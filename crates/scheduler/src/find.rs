@@ -32,7 +32,7 @@ impl Local {
         }
         self.lifo_left.set(self.shared.config.lifo_limit);
         // Pinned tasks have every second turn of the queues, so that neither kind starves the other. By the
-        // tick's parity it would not do: turns of the slot in between can give one kind all the even ones.
+        // poll count's parity it would not do: turns of the slot in between can give one kind all the even ones.
         if self.pinned_turn.replace(!self.pinned_turn.get()) && !self.pinned.is_empty() {
             return self.pinned.pop();
         }

@@ -214,6 +214,33 @@ fn loom_what_is_held_is_not_left_to_a_seat_that_sleeps() {
     });
 }
 
+/// P7: a seat wakes, keeps what there is again, and goes back to sleep as the last one; a task comes from outside. Fails
+/// if HELD stays when the last one sleeps.
+#[test]
+fn loom_what_is_held_again_after_a_sleep_is_not_left_to_nobody() {
+    explore("held_again", || {
+        let spawner = scheduler(2);
+        let shared = &spawner.shared;
+        let local = sit(shared, 0);
+        let other = sit(shared, 1);
+        shared.idle.wake_was_futile(shared.driver.now());
+        shared.park(1, false, false);
+        let stranger = {
+            let spawner = spawner.clone();
+            thread::spawn(move || spawn(&spawner, async {}))
+        };
+        shared.idle.hold_again(shared.driver.now());
+        shared.park(0, false, false);
+        let sees = local.sees_work();
+        stranger.join().expect("no panic");
+        assert!(sees || shared.idle.parked() != 0b11, "nobody will ever look");
+        shared.unpark_all();
+        other.rise();
+        other.leave();
+        end(&spawner, local);
+    });
+}
+
 fn wait_for(flag: &AtomicUsize, mut sleep: impl FnMut()) {
     while flag.load(Ordering::Relaxed) == 0 {
         sleep();

@@ -212,8 +212,8 @@ pub(crate) struct Seat {
     pub(crate) sleeper: Sleeper,
     /// A thief asks the owner to share, see `Local::ask`.
     pub(crate) asked: AtomicBool,
-    /// It was woken to have the watch, and not for tasks. A hint.
-    pub(crate) called_to_watch: AtomicBool,
+    /// It was woken to have the watch or for a timer, and not for tasks. A hint.
+    pub(crate) called_to_look: AtomicBool,
     pub(crate) counters: Counters,
     core: Mutex<Option<Core>>,
 }
@@ -226,7 +226,7 @@ impl Seat {
             inbox: Inbox::new(),
             sleeper: Sleeper::new(),
             asked: AtomicBool::new(false),
-            called_to_watch: AtomicBool::new(false),
+            called_to_look: AtomicBool::new(false),
             counters: Counters::new(),
             core: Mutex::new(Some(core)),
         }
@@ -267,6 +267,8 @@ pub(crate) struct Local {
     pub(crate) searching: Cell<bool>,
     /// Somebody woke this seat for others' tasks, or it took some by itself, and it has not been judged yet.
     pub(crate) helps: Cell<bool>,
+    /// So far that was too little to tell: it has looked for more.
+    pub(crate) looked_on: Cell<bool>,
     /// It was judged to be of no use, and goes to sleep.
     pub(crate) futile: Cell<bool>,
     /// What was when it began.
@@ -321,6 +323,7 @@ impl Local {
             last_check: Cell::new(0),
             searching: Cell::new(false),
             helps: Cell::new(false),
+            looked_on: Cell::new(false),
             futile: Cell::new(false),
             help: Cell::new(Help::default()),
             was_idle: Cell::new(true),

@@ -86,6 +86,7 @@ impl Local {
             self.shared.idle.stop_watching();
             return;
         }
+        let was_held = self.shared.idle.is_held();
         while running != 0 {
             let seat = running.trailing_zeros() as usize;
             running &= running - 1;
@@ -99,6 +100,10 @@ impl Local {
             }
         }
         self.remember_polls(now);
+        // This seat has something to do now, and does not go and look what else was held.
+        if was_held && !self.core.deque.is_empty() && self.sees_work() {
+            self.shared.maybe_wake();
+        }
     }
 
     /// Serves what `seat` neglects.
@@ -143,7 +148,7 @@ impl Local {
         self.shared.last_watch.store(now.max(1), Ordering::Relaxed);
         // It wakes as a searcher, finds nothing, sees that others run, and goes to sleep with the watch.
         if let Some(seat) = idle.choose_any() {
-            self.shared.seats[seat].called_to_watch.store(true, Ordering::Relaxed);
+            self.shared.seats[seat].called_to_look.store(true, Ordering::Relaxed);
             self.shared.unpark(seat);
         }
     }

@@ -120,7 +120,10 @@ impl Shared {
         }
         // Nobody sits there: whoever sleeps first has its timers in view.
         match self.idle.choose_any() {
-            Some(sleeper) => self.unpark(sleeper),
+            Some(sleeper) => {
+                self.seats[sleeper].called_to_look.store(true, Ordering::Relaxed);
+                self.unpark(sleeper);
+            }
             None if self.is_deserted() => self.call_caretaker(),
             None => {}
         }

@@ -9,6 +9,8 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 
+mod held;
+
 fn scheduler(seats: usize) -> Spawner {
     new(Config::with_seats(seats), Box::new(NoDriver::new())).0
 }

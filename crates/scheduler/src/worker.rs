@@ -19,12 +19,15 @@ pub(crate) const FIRED_IDLE: usize = 512;
 
 /// Polls between two looks outside; adapted within these bounds to the time they take.
 const CHECK_MIN: u32 = 8;
-const CHECK_MAX: u32 = 512;
+pub(crate) const CHECK_MAX: u32 = 512;
 /// The most of them before the first look after a sleep.
 const CHECK_AWAKE: u32 = 16;
 
 /// Tasks a busy worker takes out of the injector at a check.
 const CHECK_INJECTED: usize = 8;
+
+/// So few polls of others' tasks do not tell how large their tasks are.
+const FEW: u64 = 8;
 
 /// The time between two trims of a seat's heap: what was not used in between goes back to the system.
 const TRIM_PERIOD: u64 = 50_000_000;
@@ -193,7 +196,9 @@ impl Local {
         task_context::set_coarse_now(now);
         let polled = self.check_interval.get() as usize;
         let poll = self.adapt_interval(now);
-        if shared.idle.is_held() && (self.deserves_help(poll) || shared.idle.is_hold_over(now)) {
+        let ends_hold =
+            shared.idle.is_held() && (self.deserves_help(poll) || shared.idle.is_hold_over(now));
+        if ends_hold {
             shared.idle.end_hold();
         }
         self.seat().counters.checks.add(1);
@@ -211,8 +216,9 @@ impl Local {
         if shared.idle.is_closed() && !self.closing.replace(true) {
             self.cancel_all();
         }
-        // Whatever the last wakes found: a queue that is still there after a whole interval is shared.
-        if self.core.deque.len() >= 2 {
+        // Whatever the last wakes found: a queue that is still there after a whole interval is shared. And what was
+        // pushed while it was held woke nobody, here and elsewhere.
+        if self.core.deque.len() >= 2 || (ends_hold && self.sees_work()) {
             shared.maybe_wake();
         }
     }
@@ -296,11 +302,11 @@ impl Local {
     pub(crate) fn rise(&self) {
         if self.shared.idle.rise(self.index) == Risen::Searcher {
             self.searching.set(true);
-            // Called for the watch alone it may well find nothing; called because all slept it was needed.
-            let to_watch = self.seat().called_to_watch.load(Ordering::Relaxed);
-            self.helps.set(!to_watch && self.running_others() != 0);
+            // Called to look after something it may well find no task; called because all slept it was needed.
+            let to_look = self.seat().called_to_look.load(Ordering::Relaxed);
+            self.helps.set(!to_look && self.running_others() != 0);
         }
-        self.seat().called_to_watch.store(false, Ordering::Relaxed);
+        self.seat().called_to_look.store(false, Ordering::Relaxed);
         if self.relooks.replace(false) {
             self.shared.idle.looks_again(self.index);
         }
@@ -310,24 +316,28 @@ impl Local {
     /// there is nothing left to do.
     ///
     /// Then they end at once and are smaller than what it costs to share them, in cache lines that change hands; or all
-    /// of it took less time than the wake. They are kept together for a while.
+    /// of it took less time than the wake. They are kept together for a while. A few that are small say nothing about
+    /// what else there is: unless it is over, the seat may look on, once.
     pub(crate) fn judge(&self, over: bool) -> bool {
-        if !self.helps.replace(false) {
+        if !self.helps.get() {
             return false;
         }
         let shared = &*self.shared;
         let now = shared.driver.now();
-        let futile = self.was_idle.get() || {
-            let since = self.help.get();
-            let counters = &self.seat().counters;
-            let polls = counters.polls.get().wrapping_sub(since.polls);
-            let ended = counters.completed.get().wrapping_sub(since.completed);
-            let helped = now.saturating_sub(since.at);
-            // A task that goes on, here, is worth its cache lines in time; one that was polled once is not.
-            let small =
-                ended > polls / 4 && helped < polls.saturating_mul(shared.config.worth_sharing);
-            small || (over && helped < shared.config.worth_waking)
-        };
+        let since = self.help.get();
+        let counters = &self.seat().counters;
+        let polls = counters.polls.get().wrapping_sub(since.polls);
+        let ended = counters.completed.get().wrapping_sub(since.completed);
+        let helped = now.saturating_sub(since.at);
+        // A task that goes on, here, is worth its cache lines in time; one that was polled once is not.
+        let small = ended > polls / 4 && helped < polls.saturating_mul(shared.config.worth_sharing);
+        let looks_on = small && polls < FEW && !over && !self.looked_on.get();
+        self.looked_on.set(looks_on);
+        if looks_on {
+            return false;
+        }
+        self.helps.set(false);
+        let futile = self.was_idle.get() || small || (over && helped < shared.config.worth_waking);
         if futile {
             shared.idle.wake_was_futile(now)
         } else {

@@ -443,6 +443,7 @@ impl Ptr {
             // SAFETY: made by `Box::into_raw`; nobody else has the task any more.
             drop(unsafe { Box::from_raw(extra) });
         }
+        self.header().rest.join.end();
         // SAFETY: the block came from the slab, and the last reference is gone.
         unsafe { slab::free(self.0.cast()) }
     }

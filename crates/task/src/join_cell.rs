@@ -6,6 +6,7 @@
 //! thrown away.
 #![allow(unsafe_code, reason = "a waker is taken apart into its two words, and put together again")]
 
+use kasasagi_primitive::cell::UnsafeCell;
 use kasasagi_primitive::sync::atomic::{AtomicPtr, Ordering};
 use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
@@ -16,7 +17,12 @@ use std::task::{RawWakerVTable, Waker};
 pub(crate) struct JoinCell {
     data: AtomicPtr<()>,
     vtable: AtomicPtr<RawWakerVTable>,
+    /// Nothing; in a model, what shows it a read that does not come before the end of the block. Atomics are silent.
+    life: UnsafeCell<()>,
 }
+
+// SAFETY: the words are atomic, and nothing is in the cell beside them.
+unsafe impl Sync for JoinCell {}
 
 /// A copy of the words; a waker only for whom the state word gives it to.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +34,11 @@ pub(crate) struct Words {
 impl JoinCell {
     #[inline]
     pub(crate) fn new() -> Self {
-        Self { data: AtomicPtr::new(null_mut()), vtable: AtomicPtr::new(null_mut()) }
+        Self {
+            data: AtomicPtr::new(null_mut()),
+            vtable: AtomicPtr::new(null_mut()),
+            life: UnsafeCell::new(()),
+        }
     }
 
     /// Puts the handle's waker here; the handle calls it while WAITS is clear.
@@ -41,10 +51,17 @@ impl JoinCell {
 
     #[inline]
     pub(crate) fn peek(&self) -> Words {
+        self.life.with(|_| ());
         Words {
             data: self.data.load(Ordering::Relaxed),
             vtable: self.vtable.load(Ordering::Relaxed),
         }
+    }
+
+    /// The block is given back: whoever read the cell did so before.
+    #[inline]
+    pub(crate) fn end(&self) {
+        self.life.with_mut(|_| ());
     }
 
     /// Whether the waker here is as good as `waker`; the handle calls it while WAITS is set.

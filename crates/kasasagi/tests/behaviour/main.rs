@@ -15,6 +15,7 @@ mod panics;
 mod promises;
 mod run;
 mod runtimes;
+mod sharing;
 mod shutdown;
 mod task_registry;
 mod tasks;

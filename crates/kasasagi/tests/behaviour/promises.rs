@@ -22,10 +22,10 @@ const ROUNDS: usize = 20;
 
 /// How often a measurement may be repeated: the processors may be busy with something else meanwhile, the rest of these
 /// tests for one. A wait that is too long by itself is so each time.
-const TRIES: usize = 4;
+pub(crate) const TRIES: usize = 4;
 
 #[track_caller]
-fn assert_served(what: &str, measure: impl Fn() -> Vec<Duration>) {
+pub(crate) fn assert_served(what: &str, measure: impl Fn() -> Vec<Duration>) {
     let mut tries = Vec::new();
     while tries.len() < TRIES {
         let waits = measure();

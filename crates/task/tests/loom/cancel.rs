@@ -100,7 +100,6 @@ fn task_cancelled_around_its_first_poll_drops_future_and_output_once() {
 /// thread. The handle gets one answer, whichever it is, and is woken for it.
 ///
 /// Mutation `task-waits-blind`: the waker that comes too late for the completer is left in its cell.
-/// Mutation `task-join-waker-after-release`: the completer reads the waker after it gave its reference up.
 #[test]
 fn task_joined_and_cancelled_answers_once() {
     explore("task_join_and_cancel", || {

@@ -32,8 +32,6 @@ fn born() -> Born {
 /// Race: the handle is polled, with one waker throughout, while the task completes.
 ///
 /// Mutation `task-waits-blind`: the handle does not look at what it found as it published its waker: nobody wakes it.
-/// Mutation `task-join-waker-after-release`: the completer reads the waker after it gave its reference up.
-/// Mutation `task-free-without-acquire`: who finds itself last frees the block before the completer has read it.
 #[test]
 fn task_output_is_read_once_by_who_waits() {
     explore("task_join_poll", || {
@@ -58,7 +56,6 @@ fn task_output_is_read_once_by_who_waits() {
 ///
 /// Mutation `task-join-drop-copies-late`: the waker is copied out after the exchange, when the block may be gone.
 /// Mutation `task-join-drop-forgets-waker`: who clears WAITS does not drop the waker, and nobody else will.
-/// Mutation `task-join-waker-after-release`: as above.
 #[test]
 fn task_output_and_waker_of_a_dropped_handle_are_dropped_once() {
     explore("task_join_drop", || {
@@ -97,6 +94,36 @@ fn task_waker_replaced_while_it_completes_is_dropped_once() {
                 Poll::Pending => waiting.join(&late, &mut task),
             };
             drop(output.expect("the task gives a token"));
+        })];
+        assert!(matches!(run_once(due), Ran::Complete(_)));
+        join_all(threads);
+        drop(queue);
+        assert_eq!((futures.all(), outputs.all()), (1, 1));
+        assert_eq!((first.wakers(), second.wakers()), (0, 0));
+        assert_no_blocks(&heap);
+    });
+}
+
+/// Race: the handle was polled with two wakers, and goes while the task completes.
+///
+/// Mutation `task-join-waker-after-release`: the completer gives its reference up first, and reads the waker in a block
+/// that may be gone.
+/// Mutation `task-free-without-acquire`: who finds itself last frees the block before the completer has read it.
+#[test]
+fn task_waker_that_replaced_another_is_dropped_once_with_the_handle() {
+    explore("task_join_renewed_drop", || {
+        let Born { heap, due, mut task, queue, futures, outputs } = born();
+        let (first, early) = Joiner::new();
+        let (second, late) = Joiner::new();
+        let threads = [thread::spawn(move || {
+            let polled = match poll(&early, &mut task) {
+                Poll::Pending => poll(&late, &mut task),
+                ready => ready,
+            };
+            if let Poll::Ready(output) = polled {
+                drop(output.expect("the task gives a token"));
+            }
+            drop(task);
         })];
         assert!(matches!(run_once(due), Ran::Complete(_)));
         join_all(threads);
