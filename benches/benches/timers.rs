@@ -196,8 +196,7 @@ impl ChildRow for Stall {
     }
 }
 
-fn main() {
-    let suite = Suite::new("timers");
+pub(crate) fn rows(suite: &Suite) {
     suite.row(&Cancel);
     suite.row(&Timeout { ready: true });
     suite.row(&Timeout { ready: false });
