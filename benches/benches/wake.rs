@@ -13,11 +13,15 @@ struct Wake;
 
 impl Row for Wake {
     fn name(&self) -> String {
-        "wake from a foreign thread, p50".into()
+        "wake from a foreign thread".into()
     }
 
     fn ops(&self) -> u64 {
         300
+    }
+
+    fn unit(&self) -> &'static str {
+        "ns p50"
     }
 
     fn run<P: Peer>(&self, peer: P, ops: u64) -> f64 {
