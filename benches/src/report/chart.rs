@@ -19,11 +19,11 @@ const TOP: f64 = 92.0;
 const STYLE: &str = "\
 .panel{fill:#ffffff;stroke:#d0d7de}.ink{fill:#1f2328}.soft{fill:#59636e}.line{stroke:#d0d7de}.one{stroke:#59636e}\
 .c0{fill:#0969da}.c1{fill:#6e7781}.c2{fill:#a475f9}.c3{fill:#c8a8fb}.c4{fill:#2da44e}.c5{fill:#8bd3a0}\
-.floor{stroke:#cf222e}.goal{fill:none;stroke:#1f2328}.whisker{stroke:#1f2328}\
+.floor{stroke:#cf222e}.goal{fill:#ffffff;stroke:#1f2328}.whisker{stroke:#1f2328}\
 @media (prefers-color-scheme:dark){\
 .panel{fill:#161b22;stroke:#30363d}.ink{fill:#e6edf3}.soft{fill:#9198a1}.line{stroke:#30363d}.one{stroke:#9198a1}\
 .c0{fill:#58a6ff}.c1{fill:#8b949e}.c2{fill:#a371f7}.c3{fill:#6e40c9}.c4{fill:#3fb950}.c5{fill:#1f6f35}\
-.floor{stroke:#ff7b72}.goal{stroke:#e6edf3}.whisker{stroke:#e6edf3}}\
+.floor{stroke:#ff7b72}.goal{fill:#161b22;stroke:#e6edf3}.whisker{stroke:#e6edf3}}\
 text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\
 .title{font-size:17px;font-weight:600}.small{font-size:10.5px}.bold{font-weight:600}";
 
@@ -38,7 +38,7 @@ pub(super) fn svg(measured: &Measurements, family: &Family) -> String {
     for (entry, series) in &rows {
         y = group(&mut body, entry, series, y) + 12.0;
     }
-    let height = y + 34.0;
+    let height = y + 44.0;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
          height=\"{height}\" role=\"img\">\n<title>{}: kasasagi beside its peers</title>\n<style>{STYLE}</style>\n\
@@ -54,7 +54,7 @@ pub(super) fn svg(measured: &Measurements, family: &Family) -> String {
     axis(&mut svg, y);
     svg.push_str(&body);
     let foot = format!(
-        "kasasagi {} · {}, {} processors · medians of {} rounds, thin lines: quartiles",
+        "kasasagi {} · {}, {} processors · medians of {} rounds; thin lines: quartiles of the ratio",
         measured.said("commit"),
         measured.said("machine"),
         measured.said("cores"),
@@ -72,7 +72,8 @@ fn group(svg: &mut String, entry: &Entry, series: &Series, top: f64) -> f64 {
     let bars: Vec<(usize, Spread)> = bars.collect();
     let mut y = top;
     for (column, ratio) in &bars {
-        bar(svg, series, *column, *ratio, y);
+        let goal = entry.at_most.filter(|_| *column == 0);
+        bar(svg, series, *column, (*ratio, goal), y);
         y += BAR + 2.0;
     }
     // A row of two bars still has a label of two lines.
@@ -102,7 +103,13 @@ fn group(svg: &mut String, entry: &Entry, series: &Series, top: f64) -> f64 {
     bottom
 }
 
-fn bar(svg: &mut String, series: &Series, column: usize, ratio: Spread, y: f64) {
+fn bar(
+    svg: &mut String,
+    series: &Series,
+    column: usize,
+    (ratio, goal): (Spread, Option<f64>),
+    y: f64,
+) {
     let end = place(ratio.mid);
     let _ = writeln!(
         svg,
@@ -123,7 +130,8 @@ fn bar(svg: &mut String, series: &Series, column: usize, ratio: Spread, y: f64) 
         1 => tables::value(series, column),
         _ => format!("{beyond}{:.2} · {}", ratio.mid, tables::value(series, column)),
     };
-    text(svg, weight, end.max(high) + 7.0, y + 9.5, "start", &shown);
+    let end = end.max(high).max(goal.map_or(LEFT, |goal| place(goal) + 4.0));
+    text(svg, weight, end + 7.0, y + 9.5, "start", &shown);
 }
 
 fn place(ratio: f64) -> f64 {

@@ -152,7 +152,7 @@ const TIMERS: Family = Family {
         ),
         goal(
             0.20,
-            "… from 1,000 tasks",
+            "timeouts cancelled, 1,000 tasks",
             TIME,
             ("timeouts", "timeout, registered, then ready, 1000 tasks", "ns"),
         ),
@@ -227,7 +227,7 @@ const NETWORK: Family = Family {
             ("http_hello", "HTTP hello, 64 connections", SERVER),
         ),
         shown(
-            "… with a limit for heads",
+            "HTTP hello, with a limit for heads",
             "server's processor time",
             ("http_hello", "HTTP hello, 64 connections, with a limit for heads", SERVER),
         ),

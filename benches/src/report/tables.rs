@@ -11,7 +11,7 @@ const ALL: [usize; 3] = [1, 2, 3];
 
 /// The page of results.
 pub(super) fn page(measured: &Measurements) -> String {
-    let mut page = circumstances(measured);
+    let mut page = wrapped(&circumstances(measured));
     page.push_str("\n\n## Goals\n\n");
     page.push_str(&goal_table(measured));
     for family in FAMILIES {
@@ -76,8 +76,8 @@ fn circumstances(measured: &Measurements) -> String {
 
 fn goal_table(measured: &Measurements) -> String {
     let mut text = String::from(
-        "kasasagi's figure divided by a peer's, round by round; below 1 is in kasasagi's favour. In brackets the \
-         quartiles. A row of time is **slower** where the median ratio to a peer is above 1.05 in every run.\n\n\
+        "kasasagi's figure divided by a peer's, round by round; below 1 is in kasasagi's favour. In brackets the quartiles. A\n\
+         row of time is **slower** where the median ratio to a peer is above 1.05 in every run.\n\n\
          | workload | what | kasasagi | tokio | to tokio | goal | | to the better smol | |\n\
          |---|---|---:|---:|---:|---:|---|---:|---|\n",
     );
@@ -154,7 +154,7 @@ fn figures(measured: &Measurements, family: &Family) -> String {
     text.push_str(&"---:|".repeat(columns.len() + 2));
     text.push('\n');
     for series in &rows {
-        let _ = write!(text, "| {} | {} |", series.row, series.figure);
+        let _ = write!(text, "| {} | {} |", series.row, figure_of(series));
         columns.iter().for_each(|column| text.push_str(&format!(" {} |", value(series, *column))));
         let ratio = series.ratio(0, 1).map_or(String::new(), shown_ratio);
         let best = series.best_of(&ALL).map_or(String::new(), |(_, ratio)| {
@@ -176,8 +176,8 @@ fn figures(measured: &Measurements, family: &Family) -> String {
 /// Context switches, allocations and system calls of each row, for the async peers.
 fn counts(measured: &Measurements) -> String {
     let mut text = String::from(
-        "For each operation: voluntary context switches of the process (the server's, where there is one), \
-         allocations, and system calls under strace. Under strace a worker sleeps at other moments than it would.\n\n\
+        "For each operation: voluntary context switches of the process (the server's, where there is one), allocations, and\n\
+         system calls under strace. Under strace a worker sleeps at other moments than it would.\n\n\
          | row | switches: kasasagi | tokio | smol | smol-static | allocations: kasasagi | tokio | smol | smol-static |\n\
          |---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
@@ -252,12 +252,12 @@ pub(super) fn readme(measured: &Measurements) -> String {
         series.and_then(|series| series.ratio(0, 1)).is_some_and(|ratio| ratio.mid <= *at_most)
     };
     let (all, met) = (with_goal.clone().count(), with_goal.filter(is_met).count());
-    format!(
+    wrapped(&format!(
         "![Tasks: kasasagi beside its peers, tokio's time is 1](docs/src/performance/charts/tasks.svg)\n\n\
          - **Tasks.** Of tokio's time: spawn and join {}, a turn of one among 1,000 tasks {}, a round of ping-pong \
          between two tasks {}, a wake from a foreign thread {}.\n\
          - **Timers and memory.** Of tokio's: processor time for a million timers {}, for a timeout that is cancelled \
-         {}; a `sleep` is late by {}; heap of a task that waits {}, of a connection that waits {}.\n\
+         {}; the lateness of a `sleep(1 ms)` {}; heap of a task that waits {}, of a connection that waits {}.\n\
          - **Network.** Of tokio's processor time in the server: an echoed message on 1,000 connections {}, an \
          HTTP request through hyper {}. {met} of {all} [goals](docs/src/performance/results.md) are met, and the page \
          says which are not.\n\n\
@@ -278,7 +278,7 @@ pub(super) fn readme(measured: &Measurements) -> String {
         measured.said("machine"),
         measured.said("cores"),
         measured.version("tokio"),
-    )
+    ))
 }
 
 /// The median of a column, with its unit where that is of a figure of time or memory.
@@ -296,6 +296,38 @@ pub(super) fn value(series: &Series, column: usize) -> String {
         "" => time(median * scale),
         unit => format!("{}{unit}", digits(median)),
     }
+}
+
+/// What a figure is, without the unit that stands with each value.
+fn figure_of(series: &Series) -> String {
+    let rest = match series.figure.split_once(' ') {
+        Some(("ns" | "µs" | "ms", rest)) => rest,
+        None if series.kind() == Kind::Time => "time",
+        _ => &series.figure,
+    };
+    rest.replace("cpu", "processor time")
+}
+
+/// Breaks paragraphs and items at 120 columns, as the pages written by hand are.
+fn wrapped(text: &str) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let indent = if line.starts_with("- ") { "  " } else { "" };
+        let mut now = String::new();
+        for word in line.split(' ') {
+            if !now.is_empty() && now.chars().count() + 1 + word.chars().count() > 120 {
+                lines.push(std::mem::replace(&mut now, indent.into()));
+                now.push_str(word);
+            } else if now.is_empty() {
+                now.push_str(word);
+            } else {
+                now.push(' ');
+                now.push_str(word);
+            }
+        }
+        lines.push(now);
+    }
+    lines.join("\n")
 }
 
 /// Nanoseconds in the unit that suits them.
@@ -353,5 +385,13 @@ mod tests {
         assert_eq!(time(628e6), "628 ms");
         assert_eq!(digits(3.17159), "3.17");
         assert_eq!(count(0.0004), "< 0.01");
+    }
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        let text = format!("- {}\n\nb", "word ".repeat(30).trim());
+        let lines: Vec<String> = wrapped(&text).lines().map(Into::into).collect();
+        assert_eq!(lines.len(), 4, "an item of two lines, an empty one, one of a letter");
+        assert!(lines[0].len() <= 120 && lines[1].starts_with("  word"));
     }
 }
