@@ -1,6 +1,7 @@
 //! All benches, in one program: `cargo bench -p kasasagi-benches -- [BENCH ...]`.
 
 mod fetch;
+mod fork_join;
 mod http_hello;
 mod memory;
 mod ping_pong;
