@@ -6,6 +6,7 @@ mod chart;
 mod goals;
 mod measured;
 mod tables;
+mod text;
 
 use measured::Measurements;
 use std::fs;

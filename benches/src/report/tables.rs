@@ -2,12 +2,16 @@
 
 use super::goals::{self, Entry, FAMILIES, Family};
 use super::measured::{Kind, Measurements, Series, Spread};
+use super::text::{count, figure_of, shown_ratio, value, wrapped};
 use crate::column::{FLOOR, NAMES, PEERS, index_of};
 use std::fmt::Write;
 
 /// The peers that the goals do not name: kasasagi is to be no slower than any of them.
 const OTHERS: [usize; 2] = [2, 3];
 const ALL: [usize; 3] = [1, 2, 3];
+
+/// The benches keep two workers and a generator of load busy; a load above that is somebody else's.
+const QUIET: f64 = 4.0;
 
 /// The page of results.
 pub(super) fn page(measured: &Measurements) -> String {
@@ -61,7 +65,7 @@ fn circumstances(measured: &Measurements) -> String {
     format!(
         "kasasagi at `{}`, on {} with {} processors; {}, {}, {}; release with thin LTO, the system's malloc \
          on all sides, {} workers each. {versions}. Medians of {} rounds{}; the load average of a minute was {least:.1} to \
-         {most:.1}, the benches' own threads included.",
+         {most:.1}, the benches' own threads included.{}",
         said("commit"),
         said("machine"),
         said("cores"),
@@ -71,6 +75,11 @@ fn circumstances(measured: &Measurements) -> String {
         said("workers"),
         measured.rounds(),
         if runs > 1 { format!(" in each of {runs} runs") } else { String::new() },
+        if most > QUIET {
+            " **The machine was not quiet: its times are not to be trusted, and ratios little.**"
+        } else {
+            ""
+        },
     )
 }
 
@@ -281,117 +290,7 @@ pub(super) fn readme(measured: &Measurements) -> String {
     ))
 }
 
-/// The median of a column, with its unit where that is of a figure of time or memory.
-pub(super) fn value(series: &Series, column: usize) -> String {
-    let Some(median) = series.median(column) else { return String::new() };
-    let (unit, scale) = match series.figure.split(' ').next() {
-        Some("ns") => ("", 1.0),
-        Some("µs") => ("", 1e3),
-        Some("ms") => ("", 1e6),
-        Some("MB") => (" MB", 1.0),
-        Some("heap" | "resident" | "bytes") => (" B", 1.0),
-        _ => return count(median),
-    };
-    match unit {
-        "" => time(median * scale),
-        unit => format!("{}{unit}", digits(median)),
-    }
-}
-
-/// What a figure is, without the unit that stands with each value.
-fn figure_of(series: &Series) -> String {
-    let rest = match series.figure.split_once(' ') {
-        Some(("ns" | "µs" | "ms", rest)) => rest,
-        None if series.kind() == Kind::Time => "time",
-        _ => &series.figure,
-    };
-    rest.replace("cpu", "processor time")
-}
-
-/// Breaks paragraphs and items at 120 columns, as the pages written by hand are.
-fn wrapped(text: &str) -> String {
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        let indent = if line.starts_with("- ") { "  " } else { "" };
-        let mut now = String::new();
-        for word in line.split(' ') {
-            if !now.is_empty() && now.chars().count() + 1 + word.chars().count() > 120 {
-                lines.push(std::mem::replace(&mut now, indent.into()));
-                now.push_str(word);
-            } else if now.is_empty() {
-                now.push_str(word);
-            } else {
-                now.push(' ');
-                now.push_str(word);
-            }
-        }
-        lines.push(now);
-    }
-    lines.join("\n")
-}
-
-/// Nanoseconds in the unit that suits them.
-fn time(ns: f64) -> String {
-    match ns {
-        ns if ns < 10_000.0 => format!("{} ns", digits(ns)),
-        ns if ns < 10_000_000.0 => format!("{} µs", digits(ns / 1e3)),
-        ns => format!("{} ms", digits(ns / 1e6)),
-    }
-}
-
-/// Three digits, or all those before the point, in groups of three.
-fn digits(value: f64) -> String {
-    let text = match value.abs() {
-        size if size >= 100.0 => format!("{value:.0}"),
-        size if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    };
-    match text.len() {
-        4.. if !text.contains(['.', '-']) => {
-            let (head, tail) = text.split_at(text.len() - 3);
-            format!("{head},{tail}")
-        }
-        _ => text,
-    }
-}
-
-/// A count for each operation; what is next to nothing is shown so.
-fn count(value: f64) -> String {
-    match value {
-        0.0 => "0".into(),
-        value if value < 0.01 => "< 0.01".into(),
-        value => digits(value),
-    }
-}
-
-fn shown_ratio(ratio: Spread) -> String {
-    format!("{:.2} ({:.2}–{:.2})", ratio.mid, ratio.low, ratio.high)
-}
-
 /// The column of the floor.
 pub(super) fn floor() -> usize {
     index_of(FLOOR)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_short_and_have_their_unit() {
-        assert_eq!(time(213.4), "213 ns");
-        assert_eq!(time(5_432.0), "5,432 ns");
-        assert_eq!(time(12_345.0), "12.3 µs");
-        assert_eq!(time(628e6), "628 ms");
-        assert_eq!(digits(3.17159), "3.17");
-        assert_eq!(count(0.0004), "< 0.01");
-    }
-
-    #[test]
-    fn lines_are_broken_between_words() {
-        let text = format!("- {}\n\nb", "word ".repeat(30).trim());
-        let lines: Vec<String> = wrapped(&text).lines().map(Into::into).collect();
-        assert_eq!(lines.len(), 4, "an item of two lines, an empty one, one of a letter");
-        assert!(lines[0].len() <= 120 && lines[1].starts_with("  word"));
-    }
 }
