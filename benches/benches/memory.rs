@@ -1,37 +1,41 @@
 //! What does a task that waits occupy, and is the memory given back when a burst is over?
 //!
-//! Heap bytes are what was asked of the allocator, without what that adds.
-#![allow(unsafe_code, reason = "an allocator that counts is an unsafe impl")]
+//! And a connection that waits? Heap bytes are what was asked of the allocator, without what that adds; the kernel's
+//! own memory of a connection is in neither figure.
 
-use kasasagi_benches::{ChildRow, Figure, Peer, Suite, process};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use kasasagi_benches::server::{Server, Service};
+use kasasagi_benches::{ChildRow, Figure, Peer, Suite, allocator, column, process};
+use std::future::pending;
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// The system's allocator, and how many bytes are out.
-struct Counting;
-
-static OUT: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        OUT.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are the ones that the system's allocator asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        OUT.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(ptr, layout) }
-    }
+/// What this process holds.
+struct InUse {
+    heap: f64,
+    resident: f64,
 }
 
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+impl InUse {
+    fn now() -> Self {
+        Self { heap: allocator::bytes_out() as f64, resident: process::resident().0 as f64 }
+    }
+
+    /// What came to it since, for each of `n`.
+    fn until_now(&self, what: &str, n: usize) -> Vec<Figure> {
+        let now = Self::now();
+        vec![
+            Figure::new(format!("heap bytes a {what}"), (now.heap - self.heap) / n as f64),
+            Figure::new(
+                format!("resident bytes a {what}"),
+                (now.resident - self.resident) / n as f64,
+            ),
+        ]
+    }
+}
 
 /// Tasks that wait for an event which never comes; their futures have 32 bytes of state.
 struct Idle;
@@ -47,7 +51,8 @@ impl ChildRow for Idle {
             let mut tasks = Vec::with_capacity(n);
             // The pages of the vector must not count.
             tasks.resize_with(n, || None);
-            let (heap, (resident, _)) = (OUT.load(Ordering::Relaxed), process::resident());
+            allocator::begin();
+            let before = InUse::now();
             let (started, all) = async_channel::unbounded::<()>();
             let mut seen = 0;
             for (i, place) in tasks.iter_mut().enumerate() {
@@ -56,7 +61,7 @@ impl ChildRow for Idle {
                     let state = [i as u64; 3];
                     let _ = started.try_send(());
                     drop(started);
-                    std::future::pending::<()>().await;
+                    pending::<()>().await;
                     assert_eq!(state[0], i as u64);
                 }));
                 while all.try_recv().is_ok() {
@@ -70,14 +75,30 @@ impl ChildRow for Idle {
                 all.recv().await.expect("a sender is here");
                 seen += 1;
             }
-            let (heap_now, (resident_now, _)) = (OUT.load(Ordering::Relaxed), process::resident());
+            let figures = before.until_now("task", n);
             std::mem::forget(tasks);
-            let each = |before: f64, after: f64| (after - before) / n as f64;
-            vec![
-                Figure::new("heap bytes a task", each(heap as f64, heap_now as f64)),
-                Figure::new("resident bytes a task", each(resident as f64, resident_now as f64)),
-            ]
+            figures
         })
+    }
+
+    fn floor(&self, test: bool) -> Option<Vec<Figure>> {
+        let n = if test { 1_000 } else { 500_000 };
+        let mut boxes: Vec<Option<Pin<Box<dyn Future<Output = ()>>>>> = Vec::with_capacity(n);
+        boxes.resize_with(n, || None);
+        allocator::begin();
+        let before = InUse::now();
+        for (i, place) in boxes.iter_mut().enumerate() {
+            let mut future = Box::pin(async move {
+                let state = [i as u64; 3];
+                pending::<()>().await;
+                assert_eq!(state[0], i as u64);
+            });
+            assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            *place = Some(future);
+        }
+        let figures = before.until_now("task", n);
+        std::mem::forget(boxes);
+        Some(figures)
     }
 }
 
@@ -148,8 +169,51 @@ impl ChildRow for Burst {
     }
 }
 
-fn main() {
-    let suite = Suite::new("memory");
+const CONNECTIONS: usize = 5_000;
+
+/// Connections of a server, each with a task that waits for a message and a buffer of 64 bytes.
+fn idle_connections(suite: &Suite) {
+    if suite.strace {
+        return;
+    }
+    let most = CONNECTIONS.min(process::open_files().saturating_sub(200));
+    let note =
+        (most < CONNECTIONS).then(|| format!("{most} connections: no more files may be open here"));
+    let n = if suite.test { 20 } else { most };
+    suite.children("idle TCP connections", note.as_deref(), &[], |index| {
+        let serves = index < column::PEERS || column::NAMES[index] == column::FLOOR;
+        if !serves {
+            return Vec::new();
+        }
+        let mut server = Server::start(suite, Service::Idle, index);
+        let before = server.count();
+        let connect = |_| TcpStream::connect(server.addresses[0]).expect("the server listens");
+        let clients: Vec<_> = (0..n).map(connect).collect();
+        let mut after = server.wait_for(n);
+        // Accepted, and not yet asleep: what it holds is counted when that has stopped to change.
+        for _ in 0..100 {
+            std::thread::sleep(Duration::from_millis(50));
+            let now = server.usage();
+            let still = now.heap == after.heap && now.resident == after.resident;
+            after = now;
+            if still {
+                break;
+            }
+        }
+        drop(clients);
+        server.end();
+        vec![
+            Figure::new("heap bytes a connection", (after.heap - before.heap) / n as f64),
+            Figure::new(
+                "resident bytes a connection",
+                (after.resident - before.resident) / n as f64,
+            ),
+        ]
+    });
+}
+
+pub(crate) fn rows(suite: &Suite) {
     suite.child_row(&Idle);
+    idle_connections(suite);
     suite.child_row(&Burst);
 }

@@ -1,20 +1,77 @@
 //! What does it cost to hand something to another task and get an answer?
 //!
-//! The channel is the same for all (async-channel, tokio's oneshot), and is a good part of the figure.
+//! The channel is the same for all, and belongs to no runtime: async-channel's, and futures-channel's, which costs
+//! less. It is a good part of the figure: the floor is the same channel driven by hand on one thread.
 
-use kasasagi_benches::{Peer, Row, Suite, per_op};
+use futures_channel::{mpsc, oneshot};
+use futures_lite::StreamExt;
+use kasasagi_benches::column::FLOOR;
+use kasasagi_benches::{Beside, Peer, Row, Suite, by_hand, per_op};
+use std::pin::Pin;
 use std::time::Instant;
+
+/// One of a pair.
+type Side = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A pair that exchanges so many messages over two channels of capacity one: who begins, and who answers.
+type Pair = fn(u64) -> (Side, Side);
+
+fn async_channel_pair(each: u64) -> (Side, Side) {
+    let (ping, pinged) = async_channel::bounded(1);
+    let (pong, ponged) = async_channel::bounded(1);
+    let begins = async move {
+        for i in 0..each {
+            ping.send(i).await.expect("the partner lives");
+            assert_eq!(ponged.recv().await, Ok(i));
+        }
+    };
+    let answers = async move {
+        while let Ok(i) = pinged.recv().await {
+            if pong.send(i).await.is_err() {
+                break;
+            }
+        }
+    };
+    (Box::pin(begins), Box::pin(answers))
+}
+
+fn futures_channel_pair(each: u64) -> (Side, Side) {
+    // Room for one of each sender, and none besides.
+    let (mut ping, mut pinged) = mpsc::channel(0);
+    let (mut pong, mut ponged) = mpsc::channel(0);
+    let begins = async move {
+        for i in 0..each {
+            send(&mut ping, i).await.expect("the partner lives");
+            assert_eq!(ponged.next().await, Some(i));
+        }
+    };
+    let answers = async move {
+        while let Some(i) = pinged.next().await {
+            if send(&mut pong, i).await.is_err() {
+                break;
+            }
+        }
+    };
+    (Box::pin(begins), Box::pin(answers))
+}
+
+async fn send(to: &mut mpsc::Sender<u64>, message: u64) -> Result<(), mpsc::SendError> {
+    std::future::poll_fn(|cx| to.poll_ready(cx)).await?;
+    to.start_send(message)
+}
 
 /// Pairs of tasks over two channels of capacity one.
 struct Pairs {
     pairs: u64,
+    channel: &'static str,
+    pair: Pair,
 }
 
 impl Row for Pairs {
     fn name(&self) -> String {
         match self.pairs {
-            1 => "ping-pong, one pair".into(),
-            pairs => format!("ping-pong, {pairs} pairs"),
+            1 => format!("ping-pong, one pair, {}", self.channel),
+            pairs => format!("ping-pong, {pairs} pairs, {}", self.channel),
         }
     }
 
@@ -25,25 +82,14 @@ impl Row for Pairs {
     fn run<P: Peer>(&self, peer: P, ops: u64) -> f64 {
         let each = (ops / self.pairs).max(1);
         let pairs = ops / each;
+        let pair = self.pair;
         peer.inside(async move {
             let start = Instant::now();
             let tasks: Vec<_> = (0..pairs)
                 .map(|_| {
-                    let (ping, pinged) = async_channel::bounded(1);
-                    let (pong, ponged) = async_channel::bounded(1);
-                    P::detach(peer.spawn(async move {
-                        while let Ok(i) = pinged.recv().await {
-                            if pong.send(i).await.is_err() {
-                                break;
-                            }
-                        }
-                    }));
-                    peer.spawn(async move {
-                        for i in 0..each {
-                            ping.send(i).await.expect("the partner lives");
-                            assert_eq!(ponged.recv().await, Ok(i));
-                        }
-                    })
+                    let (begins, answers) = pair(each);
+                    P::detach(peer.spawn(answers));
+                    peer.spawn(begins)
                 })
                 .collect();
             for task in tasks {
@@ -51,6 +97,23 @@ impl Row for Pairs {
             }
             per_op(start, ops)
         })
+    }
+
+    fn beside(&self) -> Vec<Beside> {
+        let (all, pair) = (self.pairs, self.pair);
+        let by_turns = move |ops: u64| {
+            let each = (ops / all).max(1);
+            let start = Instant::now();
+            let mut queue = by_hand::Queue::new();
+            for _ in 0..ops / each {
+                let (begins, answers) = pair(each);
+                queue.push_back(begins);
+                queue.push_back(answers);
+            }
+            by_hand::run(queue);
+            per_op(start, ops)
+        };
+        vec![Beside::new(FLOOR, by_turns)]
     }
 }
 
@@ -75,12 +138,9 @@ impl Row for Oneshots {
                 for _ in 0..batch {
                     let done = done.clone();
                     P::detach(peer.spawn(async move {
-                        let (ping, pinged) = tokio::sync::oneshot::channel();
-                        let (pong, ponged) = tokio::sync::oneshot::channel();
-                        P::detach(peer.spawn(async move {
-                            pinged.await.expect("the partner lives");
-                            let _ = pong.send(());
-                        }));
+                        let (ping, pinged) = oneshot::channel();
+                        let (pong, ponged) = oneshot::channel();
+                        P::detach(peer.spawn(answer(pinged, pong)));
                         let _ = ping.send(());
                         ponged.await.expect("the partner lives");
                         drop(done);
@@ -92,11 +152,39 @@ impl Row for Oneshots {
             per_op(start, ops)
         })
     }
+
+    fn beside(&self) -> Vec<Beside> {
+        let by_turns = |ops: u64| {
+            let start = Instant::now();
+            for _ in 0..ops {
+                let (ping, pinged) = oneshot::channel();
+                let (pong, ponged) = oneshot::channel();
+                let mut queue = by_hand::Queue::new();
+                queue.push_back(Box::pin(async move {
+                    let _ = ping.send(());
+                    ponged.await.expect("the partner lives");
+                }));
+                queue.push_back(Box::pin(answer(pinged, pong)));
+                by_hand::run(queue);
+            }
+            per_op(start, ops)
+        };
+        vec![Beside::new(FLOOR, by_turns)]
+    }
 }
 
-fn main() {
-    let suite = Suite::new("ping_pong");
-    suite.row(&Pairs { pairs: 1 });
-    suite.row(&Pairs { pairs: 1_000 });
+async fn answer(asked: oneshot::Receiver<()>, answer: oneshot::Sender<()>) {
+    asked.await.expect("the partner lives");
+    let _ = answer.send(());
+}
+
+pub(crate) fn rows(suite: &Suite) {
+    let channels: [(&str, Pair); 2] =
+        [("async-channel", async_channel_pair), ("futures-channel", futures_channel_pair)];
+    for pairs in [1, 1_000] {
+        for (channel, pair) in channels {
+            suite.row(&Pairs { pairs, channel, pair });
+        }
+    }
     suite.row(&Oneshots);
 }

@@ -2,7 +2,9 @@
 //!
 //! The tasks do nothing: the number says nothing of a scheduler that has to share out real work.
 
-use kasasagi_benches::{Peer, Row, Suite, per_op};
+use kasasagi_benches::column::{FLOOR, RAYON, THREADS};
+use kasasagi_benches::{Beside, Peer, Row, Suite, by_hand, per_op, pool};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +40,47 @@ impl Row for Join {
             per_op(start, ops)
         })
     }
+
+    fn beside(&self) -> Vec<Beside> {
+        let batch = self.batch;
+        let scopes = move |ops: u64| {
+            let batch = batch.min(ops);
+            let start = Instant::now();
+            pool::rayon().install(|| {
+                for _ in 0..ops / batch {
+                    let mut numbers = vec![0; batch as usize];
+                    rayon::scope(|scope| {
+                        for (i, place) in numbers.iter_mut().enumerate() {
+                            scope.spawn(move |_| *place = i as u64);
+                        }
+                    });
+                    assert_eq!(numbers.iter().sum::<u64>(), batch * (batch - 1) / 2);
+                }
+            });
+            per_op(start, ops)
+        };
+        vec![
+            Beside::new(RAYON, scopes),
+            Beside::new(FLOOR, move |ops| batches_by_hand(batch.min(ops), ops)),
+        ]
+    }
+}
+
+/// Boxed futures that are queued and polled once: no second thread, no waker, no handle.
+fn batches_by_hand(batch: u64, ops: u64) -> f64 {
+    let mut queue: VecDeque<Pin<Box<dyn Future<Output = u64>>>> = VecDeque::new();
+    let start = Instant::now();
+    for _ in 0..ops / batch {
+        for i in 0..batch {
+            queue.push_back(Box::pin(async move { std::hint::black_box(i) }));
+        }
+        let mut sum = 0;
+        while let Some(future) = queue.pop_front() {
+            sum += by_hand::run_one(future);
+        }
+        assert_eq!(sum, batch * (batch - 1) / 2, "each gave its number");
+    }
+    per_op(start, ops)
 }
 
 /// One task, awaited, and the next.
@@ -60,6 +103,10 @@ impl Row for Await {
             }
             per_op(start, ops)
         })
+    }
+
+    fn beside(&self) -> Vec<Beside> {
+        vec![Beside::new(FLOOR, |ops| batches_by_hand(1, ops))]
     }
 }
 
@@ -88,6 +135,28 @@ impl Row for Detached {
             }
             per_op(start, ops)
         })
+    }
+
+    fn beside(&self) -> Vec<Beside> {
+        let jobs = |spawn: fn(&'static Last, u64)| {
+            move |ops: u64| {
+                let batch = ops.min(1_000);
+                let start = Instant::now();
+                for _ in 0..ops / batch {
+                    let (last, ended) = last_of(batch, start);
+                    spawn(last, batch);
+                    ended.recv_blocking().expect("the last one tells");
+                }
+                per_op(start, ops)
+            }
+        };
+        let rayon = jobs(|last, batch| {
+            pool::rayon().spawn(move || (0..batch).for_each(|_| rayon::spawn(move || last.tell())));
+        });
+        let threads = jobs(|last, batch| {
+            pool::threads(move || (0..batch).for_each(|_| pool::threads(move || last.tell())));
+        });
+        vec![Beside::new(RAYON, rayon), Beside::new(THREADS, threads)]
     }
 }
 
@@ -150,6 +219,24 @@ impl Row for Outside {
         thread.join().expect("it does not panic");
         figure
     }
+
+    fn beside(&self) -> Vec<Beside> {
+        if self.joined {
+            return Vec::new();
+        }
+        let jobs = |spawn: fn(&'static Last)| {
+            move |ops: u64| {
+                let start = Instant::now();
+                let (last, ended) = last_of(ops, start);
+                (0..ops).for_each(|_| spawn(last));
+                ended.recv_blocking().expect("the last one tells") / ops as f64
+            }
+        };
+        vec![
+            Beside::new(RAYON, jobs(|last| pool::rayon().spawn(move || last.tell()))),
+            Beside::new(THREADS, jobs(|last| pool::threads(move || last.tell()))),
+        ]
+    }
 }
 
 /// The shortest program: enter, spawn, await, leave.
@@ -175,6 +262,20 @@ impl Row for Enter {
 
 /// Each task spawns the next.
 struct Chain;
+
+fn rayon_link(left: u64, end: async_channel::Sender<()>) {
+    pool::rayon().spawn(move || match left {
+        0 => drop(end),
+        _ => rayon_link(left - 1, end),
+    });
+}
+
+fn threads_link(left: u64, end: async_channel::Sender<()>) {
+    pool::threads(move || match left {
+        0 => drop(end),
+        _ => threads_link(left - 1, end),
+    });
+}
 
 fn link<P: Peer>(peer: P, left: u64, end: async_channel::Sender<()>) {
     P::detach(peer.spawn(async move {
@@ -203,49 +304,35 @@ impl Row for Chain {
             per_op(start, ops)
         })
     }
-}
 
-/// A tree: one half spawned, the other here.
-struct ForkJoin;
-
-/// fib(n) spawns fib(n + 1) - 1 tasks this way.
-fn fib<P: Peer>(peer: P, n: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
-    Box::pin(async move {
-        if n < 2 {
-            return n;
-        }
-        let left = peer.spawn(fib(peer, n - 1));
-        let right = fib(peer, n - 2).await;
-        left.await + right
-    })
-}
-
-fn fib_number(n: u64) -> u64 {
-    (0..n).fold((0, 1), |(a, b), _| (b, a + b)).0
-}
-
-impl Row for ForkJoin {
-    fn name(&self) -> String {
-        "fork-join tree, fib".into()
-    }
-
-    fn ops(&self) -> u64 {
-        fib_number(22) - 1
-    }
-
-    fn run<P: Peer>(&self, peer: P, ops: u64) -> f64 {
-        let n = (2..).find(|n| fib_number(n + 1) > ops).expect("the numbers grow");
-        let spawns = fib_number(n + 1) - 1;
-        peer.inside(async move {
+    fn beside(&self) -> Vec<Beside> {
+        let jobs = |next: fn(u64, async_channel::Sender<()>)| {
+            move |ops: u64| {
+                let start = Instant::now();
+                let (end, ended) = async_channel::bounded(1);
+                next(ops, end);
+                assert!(ended.recv_blocking().is_err(), "nothing is ever sent");
+                per_op(start, ops)
+            }
+        };
+        let boxes = |ops: u64| {
             let start = Instant::now();
-            assert_eq!(fib(peer, n).await, fib_number(n));
-            per_op(start, spawns)
-        })
+            for i in 0..ops {
+                let link: Pin<Box<dyn Future<Output = u64>>> =
+                    Box::pin(async move { std::hint::black_box(i) });
+                assert_eq!(by_hand::run_one(link), i);
+            }
+            per_op(start, ops)
+        };
+        vec![
+            Beside::new(RAYON, jobs(rayon_link)),
+            Beside::new(THREADS, jobs(threads_link)),
+            Beside::new(FLOOR, boxes),
+        ]
     }
 }
 
-fn main() {
-    let suite = Suite::new("spawn");
+pub(crate) fn rows(suite: &Suite) {
     suite.row(&Join { batch: 1_000 });
     suite.row(&Join { batch: 10_000 });
     suite.row(&Await);
@@ -254,5 +341,5 @@ fn main() {
     suite.row(&Outside { joined: true });
     suite.row(&Enter);
     suite.row(&Chain);
-    suite.row(&ForkJoin);
+    suite.row(&crate::fork_join::ForkJoin);
 }

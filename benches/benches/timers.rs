@@ -97,11 +97,15 @@ struct Late {
 
 impl Row for Late {
     fn name(&self) -> String {
-        format!("sleep({:?}) is late by, p50", self.time)
+        format!("sleep({:?}) is late by, idle", self.time)
     }
 
     fn ops(&self) -> u64 {
         200
+    }
+
+    fn unit(&self) -> &'static str {
+        "ns p50"
     }
 
     fn run<P: Peer>(&self, peer: P, ops: u64) -> f64 {
@@ -196,13 +200,11 @@ impl ChildRow for Stall {
     }
 }
 
-fn main() {
-    let suite = Suite::new("timers");
+pub(crate) fn rows(suite: &Suite) {
     suite.row(&Cancel);
     suite.row(&Timeout { ready: true });
     suite.row(&Timeout { ready: false });
     suite.row(&Gather);
-    suite.row(&Late { time: Duration::from_millis(1) });
     suite.row(&Late { time: Duration::from_micros(50) });
     suite.child_row(&Million);
     suite.child_row(&Stall);

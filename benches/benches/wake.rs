@@ -3,7 +3,9 @@
 //!
 //! Where nothing else runs. The burst's context switches say nothing of its latency, and the other way round.
 
-use kasasagi_benches::{ChildRow, Figure, Peer, Row, Suite, percentile, process};
+use kasasagi_benches::column::FLOOR;
+use kasasagi_benches::{Beside, ChildRow, Figure, Peer, Row, Suite, percentile, process};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A message from a thread to a task of an idle runtime.
@@ -11,11 +13,15 @@ struct Wake;
 
 impl Row for Wake {
     fn name(&self) -> String {
-        "wake from a foreign thread, p50".into()
+        "wake from a foreign thread".into()
     }
 
     fn ops(&self) -> u64 {
         300
+    }
+
+    fn unit(&self) -> &'static str {
+        "ns p50"
     }
 
     fn run<P: Peer>(&self, peer: P, ops: u64) -> f64 {
@@ -37,6 +43,31 @@ impl Row for Wake {
         thread.join().expect("it does not panic");
         percentile(&mut latencies, 0.5)
     }
+
+    fn beside(&self) -> Vec<Beside> {
+        vec![Beside::new(FLOOR, wake_by_hand)]
+    }
+}
+
+/// A thread that parks, woken by another: one futex call on each side.
+fn wake_by_hand(ops: u64) -> f64 {
+    let sent = Arc::new(Mutex::new(None));
+    let place = Arc::clone(&sent);
+    let sleeper = std::thread::spawn(move || {
+        let mut latencies = Vec::new();
+        while latencies.len() < ops as usize {
+            std::thread::park();
+            let sent: Option<Instant> = place.lock().expect("nobody panics").take();
+            latencies.extend(sent.map(|sent| sent.elapsed().as_nanos() as f64));
+        }
+        percentile(&mut latencies, 0.5)
+    });
+    while !sleeper.is_finished() {
+        std::thread::sleep(Duration::from_micros(200));
+        *sent.lock().expect("nobody panics") = Some(Instant::now());
+        sleeper.thread().unpark();
+    }
+    sleeper.join().expect("it does not panic")
 }
 
 /// A thread wakes a task every half millisecond, and that wakes a few others, which wake it: a pattern in
@@ -105,8 +136,7 @@ fn work(seed: u64) -> u64 {
         .fold(seed, |x, i| std::hint::black_box(x.wrapping_mul(6_364_136_223_846_793_005) + i))
 }
 
-fn main() {
-    let suite = Suite::new("wake");
+pub(crate) fn rows(suite: &Suite) {
     suite.row(&Wake);
     suite.child_row(&Burst { width: 2 });
     suite.child_row(&Burst { width: 8 });

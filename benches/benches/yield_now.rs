@@ -2,7 +2,9 @@
 //!
 //! Nothing else happens in it: no waker is registered, no data is touched.
 
-use kasasagi_benches::{Peer, Row, Suite, per_op};
+use kasasagi_benches::column::FLOOR;
+use kasasagi_benches::{Beside, Peer, Row, Suite, by_hand, per_op};
+use std::pin::Pin;
 use std::time::Instant;
 
 struct Yield {
@@ -41,10 +43,27 @@ impl Row for Yield {
             per_op(start, ops)
         })
     }
+
+    fn beside(&self) -> Vec<Beside> {
+        let tasks = self.tasks;
+        let turns = move |ops: u64| {
+            let each = (ops / tasks).max(1);
+            let start = Instant::now();
+            let task = |_| -> Pin<Box<dyn Future<Output = ()>>> {
+                Box::pin(async move {
+                    for _ in 0..each {
+                        by_hand::yield_now().await;
+                    }
+                })
+            };
+            by_hand::run((0..ops / each).map(task).collect());
+            per_op(start, ops)
+        };
+        vec![Beside::new(FLOOR, turns)]
+    }
 }
 
-fn main() {
-    let suite = Suite::new("yield_now");
+pub(crate) fn rows(suite: &Suite) {
     suite.row(&Yield { tasks: 1 });
     suite.row(&Yield { tasks: 1_000 });
 }

@@ -1,5 +1,6 @@
 //! Peer: what a workload may ask of a runtime.
 
+mod hello;
 mod kasasagi;
 mod smol;
 mod tokio;
@@ -73,6 +74,10 @@ pub trait Peer: Copy + Send + Sync + 'static {
         stream: &mut Self::Stream,
         buf: &[u8],
     ) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Answers HTTP/1 by hyper and the peer's own way to it, for ever, a task for each connection; with a limit of
+    /// 30 seconds for the head of each request, by the peer's own timers, or without timers.
+    fn serve_http(self, listener: Self::Listener, timed: bool) -> impl Future<Output = ()> + Send;
 
     /// Runs `body` as a task on a worker, and waits for it.
     fn inside<F>(self, body: F) -> F::Output

@@ -1,144 +1,100 @@
-//! Suite: the rows of one benchmark, run for every peer, and printed.
+//! Suite: the rows of all benches, run for every column, round by round.
 //!
 //! ```text
-//! cargo bench -p kasasagi-benches --bench NAME -- [--test] [--json] [--rounds N] [--peer NAME] [--row TEXT]
+//! cargo bench -p kasasagi-benches -- [BENCH ...] [--test] [--rounds N] [--peer NAME] [--row TEXT] [--out FILE]
+//!     [--strace]
 //! ```
 
-use crate::peer::{Kasasagi, Peer, Smol, SmolStatic, Tokio};
-use crate::{process, table};
-use std::process::Command;
-use std::sync::OnceLock;
-use std::time::Instant;
+use crate::column::{FLOOR, NAMES, PEERS, WithPeer, index_of, with_peer};
+use crate::peer::Peer;
+use crate::record::{Measured, Record};
+use crate::row::{Beside, ChildRow, Figure, Row};
+use crate::strace::Strace;
+use crate::{allocator, process};
+use std::cell::{Cell, RefCell};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-/// Workers of each peer.
-pub const WORKERS: usize = 2;
-
-/// A workload that is timed in this process, the peers taking turns.
-pub trait Row {
-    /// What is done.
-    fn name(&self) -> String;
-
-    /// How often in one sample; in test mode a hundredth of it, at least one.
-    fn ops(&self) -> u64;
-
-    /// What the wall figure counts.
-    fn unit(&self) -> &'static str {
-        "ns"
-    }
-
-    /// Whether the processor time means something.
-    fn has_cpu(&self) -> bool {
-        true
-    }
-
-    /// Does it `ops` times; returns the figure, by [`per_op`] for most.
-    fn run<P: Peer>(&self, peer: P, ops: u64) -> f64;
-}
-
-/// One measured figure of a row that runs in a child process.
-#[derive(Debug, Clone)]
-pub struct Figure {
-    /// What was measured, with its unit.
-    pub name: String,
-    /// How much.
-    pub value: f64,
-}
-
-impl Figure {
-    /// A figure.
-    pub fn new(name: impl Into<String>, value: f64) -> Self {
-        Self { name: name.into(), value }
-    }
-}
-
-/// A workload that is measured in a child process for each peer.
-pub trait ChildRow {
-    /// What is done.
-    fn name(&self) -> String;
-
-    /// Does it, in the child.
-    fn run<P: Peer>(&self, peer: P, test: bool) -> Vec<Figure>;
-}
-
-/// Nanoseconds since `start`, for each of `ops`.
-pub fn per_op(start: Instant, ops: u64) -> f64 {
-    start.elapsed().as_nanos() as f64 / ops as f64
-}
-
-/// The value below which `part` of the values lie.
-pub fn percentile(values: &mut [f64], part: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1);
-    values.get((last as f64 * part) as usize).copied().unwrap_or(f64::NAN)
-}
-
-/// The median.
-pub fn median(values: &[f64]) -> f64 {
-    percentile(&mut values.to_vec(), 0.5)
-}
-
-/// The peer, started at its first use.
-pub fn peer<P: Peer>() -> P {
-    // One cell for each type: statics in generic functions are shared by all types.
-    static PEERS: OnceLock<[OnceLock<Box<dyn std::any::Any + Send + Sync>>; 4]> = OnceLock::new();
-    let index = NAMES.iter().position(|name| *name == P::NAME).expect("a peer of the table");
-    let cell = &PEERS.get_or_init(Default::default)[index];
-    *cell
-        .get_or_init(|| Box::new(P::start(WORKERS)))
-        .downcast_ref::<P>()
-        .expect("the cell of this peer")
-}
-
-/// The peers in the order of the tables.
-pub const NAMES: [&str; 4] = [Kasasagi::NAME, Tokio::NAME, Smol::NAME, SmolStatic::NAME];
-
-/// The rows of one benchmark.
+/// What is to be run, and where the figures go.
 #[derive(Debug)]
 pub struct Suite {
-    bench: &'static str,
+    bench: Cell<&'static str>,
+    ran: Cell<usize>,
     /// Each workload once, and small: do they still run?
     pub test: bool,
-    json: bool,
+    /// System calls are counted, and nothing else.
+    pub strace: bool,
     rounds: usize,
-    peers: Vec<usize>,
+    columns: Vec<usize>,
+    benches: Vec<String>,
     row: Option<String>,
     child: Option<(String, usize)>,
+    record: RefCell<Record>,
 }
 
 impl Suite {
     /// Reads the arguments of the process.
-    pub fn new(bench: &'static str) -> Self {
+    pub fn from_arguments() -> Self {
         let mut suite = Self {
-            bench,
+            bench: Cell::new(""),
+            ran: Cell::new(0),
             test: false,
-            json: false,
+            strace: false,
             rounds: 7,
-            peers: (0..NAMES.len()).collect(),
+            columns: (0..NAMES.len()).collect(),
+            benches: Vec::new(),
             row: None,
             child: None,
+            record: RefCell::new(Record::to_stdout(false)),
         };
+        let (mut out, mut quiet) = (None, false);
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
             let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
             match arg.as_str() {
                 "--test" => suite.test = true,
-                "--json" => suite.json = true,
+                "--strace" => suite.strace = true,
+                "--quiet" => quiet = true,
                 "--rounds" => suite.rounds = value().parse().expect("a number of rounds"),
-                "--peer" => suite.peers = vec![index_of(&value())],
+                "--peer" => suite.columns = vec![index_of(&value())],
                 "--row" => suite.row = Some(value()),
+                "--out" => out = Some(PathBuf::from(value())),
                 "--child" => suite.child = Some((value(), index_of(&value()))),
-                // What cargo adds, and what a benchmark reads by itself.
-                "--bench" | "--strace" => {}
+                // What cargo adds.
+                "--bench" => {}
+                other if !other.starts_with('-') => suite.benches.push(other.into()),
                 other => panic!("no such argument: {other}"),
             }
         }
-        if suite.test {
+        if suite.test || suite.strace {
             suite.rounds = 1;
         }
-        if suite.child.is_none() && !suite.json {
-            table::head(bench, suite.rounds, suite.test);
+        if suite.strace && !Strace::is_there() {
+            eprintln!("strace is not installed: no system calls counted");
+            std::process::exit(if suite.test { 0 } else { 1 });
+        }
+        if suite.child.is_none() {
+            suite.record = RefCell::new(match out {
+                Some(out) => Record::to_file(&out, suite.rounds, suite.test, quiet),
+                None => Record::to_stdout(quiet),
+            });
         }
         suite
+    }
+
+    /// Runs the rows of one bench, if it is wanted.
+    pub fn bench(&self, name: &'static str, rows: impl FnOnce(&Self)) {
+        let named = |wanted: &String| wanted == name;
+        if self.child.is_some() || self.benches.is_empty() || self.benches.iter().any(named) {
+            self.bench.set(name);
+            rows(self);
+        }
+    }
+
+    /// How many rows ran; they are to be at least one.
+    pub fn ran(&self) -> usize {
+        self.ran.get()
     }
 
     /// Times a row in this process.
@@ -148,30 +104,54 @@ impl Suite {
 
     /// As `row`, without peers for which it makes no sense.
     pub fn row_without(&self, row: &impl Row, without: &[&str]) {
-        if self.child.is_some() || !self.wants(&row.name()) {
-            return;
-        }
+        let name = row.name();
         let ops = if self.test { (row.ops() / 100).max(1) } else { row.ops() };
-        let peers = self.peers_without(without);
-        let mut wall = vec![Vec::new(); NAMES.len()];
-        let mut cpu = vec![Vec::new(); NAMES.len()];
+        if let Some((wanted, index)) = &self.child {
+            if *wanted == name {
+                trace_me(*index, row, ops);
+            }
+        } else if self.wants(&name) && self.strace {
+            self.children(&name, None, without, |index| self.traced(&name, index));
+        } else if self.wants(&name) {
+            self.timed(row, ops, without);
+        }
+    }
+
+    fn timed(&self, row: &impl Row, ops: u64, without: &[&str]) {
+        let beside = row.beside();
+        let has =
+            |index: &usize| *index < PEERS || beside.iter().any(|one| one.column == NAMES[*index]);
+        let columns: Vec<usize> = self.columns_without(without).into_iter().filter(has).collect();
+        let one = |index| Run { row, ops, beside: &beside }.with_column(index);
+        let begin = process::load_average();
+        let mut values: [Vec<Vec<f64>>; 4] = std::array::from_fn(|_| vec![Vec::new(); NAMES.len()]);
         // The first round warms up, unless it is the only one.
         for round in 0..self.rounds + usize::from(!self.test) {
-            for turn in 0..peers.len() {
-                let index = peers[(turn + round) % peers.len()];
-                let before = process::cpu_ns();
-                let figure = with_peer(index, &Run { row, ops });
-                let used = (process::cpu_ns() - before) as f64 / ops as f64;
+            for turn in 0..columns.len() {
+                let index = columns[(turn + round) % columns.len()];
+                let before = (process::cpu_ns(), process::voluntary_switches());
+                let figure = one(index);
+                let each = |before: u64, after: u64| (after - before) as f64 / ops as f64;
                 if round > 0 || self.test {
-                    wall[index].push(figure);
-                    cpu[index].push(used);
+                    values[0][index].push(figure);
+                    values[1][index].push(each(before.0, process::cpu_ns()));
+                    values[2][index].push(each(before.1, process::voluntary_switches()));
                 }
             }
         }
-        self.print(&row.name(), row.unit(), &wall);
-        if row.has_cpu() {
-            self.print(&row.name(), "ns cpu", &cpu);
+        // Counting costs time, so it has a turn of its own.
+        for index in columns {
+            let calls = allocator::during(|| _ = one(index));
+            values[3][index].push(calls as f64 / ops as f64);
         }
+        let figures = [row.unit(), "ns cpu", "context switches", "allocations"];
+        let load = [begin, process::load_average()];
+        for (figure, values) in figures.into_iter().zip(&values) {
+            if figure != "ns cpu" || row.has_cpu() {
+                self.figure(&row.name(), figure, values, Some(ops), None, load);
+            }
+        }
+        self.ran.set(self.ran.get() + 1);
     }
 
     /// Measures a row in a child process for each peer and round.
@@ -184,28 +164,33 @@ impl Suite {
         let name = row.name();
         if let Some((wanted, index)) = &self.child {
             if *wanted == name {
-                for figure in with_peer(*index, &RunChild { row, test: self.test }) {
-                    println!("{}\t{}", figure.value, figure.name);
-                }
+                let figures = RunChild { row, test: self.test }.with_column(*index);
+                figures.iter().for_each(|figure| println!("{}", figure.line()));
                 std::process::exit(0);
             }
-            return;
-        }
-        if self.wants(&name) {
-            self.children(&name, without, |index| self.child(&name, index));
+        } else if !self.strace {
+            let note = row.note();
+            self.children(&name, note.as_deref(), without, |index| self.child(&name, index));
         }
     }
 
-    /// Measures figures by `one` for each peer and round; the peers' order rotates.
-    pub fn children(&self, name: &str, without: &[&str], one: impl Fn(usize) -> Vec<Figure>) {
+    /// Measures figures by `one` for each column and round, whose order rotates; no figures, no column.
+    pub fn children(
+        &self,
+        name: &str,
+        note: Option<&str>,
+        without: &[&str],
+        one: impl Fn(usize) -> Vec<Figure>,
+    ) {
         if self.child.is_some() || !self.wants(name) {
             return;
         }
-        let peers = self.peers_without(without);
+        let begin = process::load_average();
+        let columns = self.columns_without(without);
         let mut figures: Vec<(String, Vec<Vec<f64>>)> = Vec::new();
         for round in 0..self.rounds {
-            for turn in 0..peers.len() {
-                let index = peers[(turn + round) % peers.len()];
+            for turn in 0..columns.len() {
+                let index = columns[(turn + round) % columns.len()];
                 for figure in one(index) {
                     let place = figures.iter().position(|(name, _)| *name == figure.name);
                     let place = place.unwrap_or_else(|| {
@@ -216,17 +201,19 @@ impl Suite {
                 }
             }
         }
-        for (unit, values) in &figures {
-            self.print(name, unit, values);
+        let load = [begin, process::load_average()];
+        for (figure, values) in &figures {
+            self.figure(name, figure, values, None, note, load);
         }
+        self.ran.set(self.ran.get() + 1);
     }
 
-    /// Whether this process is the child for the row of this name, and of which peer.
-    pub fn child_of(&self, name: &str) -> Option<usize> {
-        self.child.as_ref().filter(|(wanted, _)| wanted == name).map(|(_, index)| *index)
+    /// The name and column of the row of which this process is the child, if it is one.
+    pub fn child_of(&self) -> Option<(&str, usize)> {
+        self.child.as_ref().map(|(name, index)| (name.as_str(), *index))
     }
 
-    /// The command that starts this benchmark as the child of a row.
+    /// The command that starts this program as the child of a row.
     pub fn child_command(&self, name: &str, index: usize) -> Command {
         let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
         command.args(["--child", name, NAMES[index]]);
@@ -240,57 +227,86 @@ impl Suite {
         let output = self.child_command(name, index).output().expect("the child starts");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{name}, {}: {errors}", NAMES[index]);
-        let parse = |line: &str| {
-            let (value, name) = line.split_once('\t')?;
-            Some(Figure::new(name, value.parse().ok()?))
-        };
-        String::from_utf8_lossy(&output.stdout).lines().filter_map(parse).collect()
+        String::from_utf8_lossy(&output.stdout).lines().filter_map(Figure::parse).collect()
     }
 
-    fn peers_without(&self, without: &[&str]) -> Vec<usize> {
+    /// The system calls of a row that is else timed in this process, in a child that waits for strace.
+    fn traced(&self, name: &str, index: usize) -> Vec<Figure> {
+        if index >= PEERS {
+            return Vec::new();
+        }
+        let mut command = self.child_command(name, index);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the child starts");
+        let mut ask = child.stdin.take().expect("it is piped");
+        let mut answers = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut answer = move || {
+            let mut line = String::new();
+            answers.read_line(&mut line).expect("the child answers");
+            line.trim().parse::<u64>().expect("a number of operations")
+        };
+        let ops = answer();
+        let strace = Strace::attach(child.id()).expect("strace is installed");
+        writeln!(ask, "go").expect("the child listens");
+        answer();
+        let calls = strace.end(ops as f64).expect("strace gives a summary");
+        drop(ask);
+        child.wait().expect("the child ends");
+        calls
+    }
+
+    fn columns_without(&self, without: &[&str]) -> Vec<usize> {
         let kept = |index: &usize| !without.contains(&NAMES[*index]);
-        self.peers.iter().copied().filter(kept).collect()
+        self.columns.iter().copied().filter(kept).collect()
     }
 
     fn wants(&self, name: &str) -> bool {
         self.row.as_ref().is_none_or(|wanted| name.contains(wanted.as_str()))
     }
 
-    fn print(&self, name: &str, unit: &str, values: &[Vec<f64>]) {
-        if self.json {
-            table::json(self.bench, name, unit, values);
-        } else {
-            table::line(name, unit, values);
-        }
+    fn figure(
+        &self,
+        row: &str,
+        figure: &str,
+        values: &[Vec<f64>],
+        ops: Option<u64>,
+        note: Option<&str>,
+        load: [f64; 2],
+    ) {
+        let bench = self.bench.get();
+        let measured = Measured { bench, row, figure, values, ops, note, load };
+        self.record.borrow_mut().figure(bench, &measured);
     }
 }
 
-fn index_of(name: &str) -> usize {
-    let index = NAMES.iter().position(|known| *known == name);
-    index.unwrap_or_else(|| panic!("no such peer: {name}"))
-}
-
-/// Something to be done with a peer that is known by its number.
-pub trait WithPeer {
-    /// What comes of it.
-    type Output;
-    /// Does it.
-    fn with<P: Peer>(&self, peer: P) -> Self::Output;
-}
-
-/// Does it with the peer of this number.
-pub fn with_peer<W: WithPeer>(index: usize, what: &W) -> W::Output {
-    match NAMES[index] {
-        Kasasagi::NAME => what.with(peer::<Kasasagi>()),
-        Tokio::NAME => what.with(peer::<Tokio>()),
-        Smol::NAME => what.with(peer::<Smol>()),
-        _ => what.with(peer::<SmolStatic>()),
-    }
+/// Runs a row between two lines from the parent, which attaches strace meanwhile.
+fn trace_me(index: usize, row: &impl Row, ops: u64) -> ! {
+    // Under strace everything takes ten times as long, or more.
+    let ops = (ops / 10).max(1);
+    let one = Run { row, ops, beside: &[] };
+    one.with_column(index);
+    println!("{ops}");
+    let mut lines = io::stdin().lock().lines();
+    let _go = lines.next();
+    one.with_column(index);
+    println!("{ops}");
+    let _end = lines.next();
+    std::process::exit(0);
 }
 
 struct Run<'a, R> {
     row: &'a R,
     ops: u64,
+    beside: &'a [Beside],
+}
+
+impl<R: Row> Run<'_, R> {
+    fn with_column(&self, index: usize) -> f64 {
+        match self.beside.iter().find(|one| one.column == NAMES[index]) {
+            Some(beside) => (beside.run)(self.ops),
+            None => with_peer(index, self),
+        }
+    }
 }
 
 impl<R: Row> WithPeer for Run<'_, R> {
@@ -304,6 +320,16 @@ impl<R: Row> WithPeer for Run<'_, R> {
 struct RunChild<'a, R> {
     row: &'a R,
     test: bool,
+}
+
+impl<R: ChildRow> RunChild<'_, R> {
+    fn with_column(&self, index: usize) -> Vec<Figure> {
+        match index < PEERS {
+            true => with_peer(index, self),
+            false if NAMES[index] == FLOOR => self.row.floor(self.test).unwrap_or_default(),
+            false => Vec::new(),
+        }
+    }
 }
 
 impl<R: ChildRow> WithPeer for RunChild<'_, R> {

@@ -1,6 +1,8 @@
 //! kasasagi: a runtime of two seats, of which the thread in `block_on` takes one.
 
 use super::Peer;
+use super::hello::{hello, http};
+use hyper::service::service_fn;
 use kasasagi::net::{TcpListener, TcpStream};
 use kasasagi::{Handle, Runtime, Task, time};
 use std::future::Future;
@@ -92,5 +94,19 @@ impl Peer for Kasasagi {
 
     async fn write_all(stream: &mut TcpStream, buf: &[u8]) -> io::Result<()> {
         stream.write_all(buf).await
+    }
+
+    async fn serve_http(self, listener: TcpListener, timed: bool) {
+        if timed {
+            let served = kasasagi_http::serve(listener, service_fn(hello)).run().await;
+            return served.expect("the listener lasts");
+        }
+        let http = http(false, kasasagi_http::Timer::new());
+        loop {
+            let stream = Self::accept(&listener).await.expect("connections come");
+            let connection =
+                http.serve_connection(kasasagi_http::Io::new(stream), service_fn(hello));
+            Self::detach(self.spawn(connection));
+        }
     }
 }

@@ -2,10 +2,13 @@
 //! the static one, which keeps no list of its tasks.
 
 use super::Peer;
+use super::hello::{hello, http};
 use async_executor::{Executor, StaticExecutor, Task};
 use async_io::{Async, Timer};
 use futures_lite::future;
 use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
+use hyper::service::service_fn;
+use smol_hyper::rt::{FuturesIo, SmolTimer};
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -91,6 +94,16 @@ macro_rules! smol_peer {
 
             async fn write_all(stream: &mut Async<TcpStream>, buf: &[u8]) -> io::Result<()> {
                 stream.write_all(buf).await
+            }
+
+            async fn serve_http(self, listener: Async<TcpListener>, timed: bool) {
+                let http = http(timed, SmolTimer::new());
+                loop {
+                    let stream = Self::accept(&listener).await.expect("connections come");
+                    let connection =
+                        http.serve_connection(FuturesIo::new(stream), service_fn(hello));
+                    Self::detach(self.spawn(connection));
+                }
             }
         }
     };

@@ -1,6 +1,9 @@
 //! tokio: its multi-threaded runtime; the thread in `block_on` only waits.
 
 use super::Peer;
+use super::hello::{hello, http};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -87,5 +90,14 @@ impl Peer for Tokio {
 
     async fn write_all(stream: &mut TcpStream, buf: &[u8]) -> io::Result<()> {
         stream.write_all(buf).await
+    }
+
+    async fn serve_http(self, listener: TcpListener, timed: bool) {
+        let http = http(timed, TokioTimer::new());
+        loop {
+            let stream = Self::accept(&listener).await.expect("connections come");
+            let connection = http.serve_connection(TokioIo::new(stream), service_fn(hello));
+            Self::detach(self.spawn(connection));
+        }
     }
 }

@@ -1,0 +1,250 @@
+//! Goals: the rows that the charts show, and how much of tokio's figure kasasagi's may be.
+
+use super::measured::{Key, Measurements};
+
+/// A chart, and its rows.
+#[derive(Debug)]
+pub(super) struct Family {
+    /// The chart's file, without `.svg`.
+    pub(super) file: &'static str,
+    pub(super) title: &'static str,
+    pub(super) entries: &'static [Entry],
+}
+
+/// A row of a chart, and of the table of goals if there is one for it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) label: &'static str,
+    /// What is compared: time, processor time, bytes.
+    pub(super) what: &'static str,
+    pub(super) key: Key<'static>,
+    /// kasasagi's figure divided by tokio's.
+    pub(super) at_most: Option<f64>,
+}
+
+const fn goal(at_most: f64, label: &'static str, what: &'static str, key: Key<'static>) -> Entry {
+    Entry { label, what, key, at_most: Some(at_most) }
+}
+
+const fn shown(label: &'static str, what: &'static str, key: Key<'static>) -> Entry {
+    Entry { label, what, key, at_most: None }
+}
+
+const TIME: &str = "time";
+const CPU: &str = "processor time";
+
+/// All of them, in the order of the page.
+pub(super) const FAMILIES: &[Family] = &[TASKS, MESSAGES, TIMERS, MEMORY, NETWORK];
+
+const SPAWN: &str = "spawn";
+const TASKS: Family = Family {
+    file: "tasks",
+    title: "Tasks",
+    entries: &[
+        goal(
+            0.20,
+            "spawn and join, batches of 1,000",
+            TIME,
+            (SPAWN, "spawn 1000 and join, inside", "ns"),
+        ),
+        goal(
+            0.18,
+            "spawn and join, batches of 1,000",
+            CPU,
+            (SPAWN, "spawn 1000 and join, inside", "ns cpu"),
+        ),
+        goal(0.20, "spawn, await, repeat", TIME, (SPAWN, "spawn, await, repeat, inside", "ns")),
+        shown("spawn 1,000, detached", TIME, (SPAWN, "spawn 1000 detached, inside", "ns")),
+        goal(
+            0.20,
+            "spawn from a foreign thread, detached",
+            TIME,
+            (SPAWN, "spawn from a foreign thread, detached", "ns"),
+        ),
+        goal(
+            0.30,
+            "spawn from a foreign thread, joined",
+            TIME,
+            (SPAWN, "spawn from a foreign thread, joined", "ns"),
+        ),
+        goal(
+            0.10,
+            "run(async { spawn(..).await })",
+            TIME,
+            (SPAWN, "run(spawn.await) on a runtime that exists", "ns"),
+        ),
+        goal(0.30, "chained spawn", TIME, (SPAWN, "chained spawn", "ns")),
+        goal(0.35, "fork-join tree", TIME, (SPAWN, "fork-join tree, fib", "ns")),
+        goal(0.45, "yield, 1,000 tasks", TIME, ("yield_now", "yield_now, 1000 tasks", "ns")),
+        goal(0.15, "yield, one task", TIME, ("yield_now", "yield_now, one task", "ns")),
+    ],
+};
+
+const PING: &str = "ping_pong";
+const MESSAGES: Family = Family {
+    file: "messages",
+    title: "Messages and wakes",
+    entries: &[
+        goal(
+            0.45,
+            "ping-pong, one pair, async-channel",
+            TIME,
+            (PING, "ping-pong, one pair, async-channel", "ns"),
+        ),
+        goal(
+            0.45,
+            "ping-pong, one pair, futures-channel",
+            TIME,
+            (PING, "ping-pong, one pair, futures-channel", "ns"),
+        ),
+        goal(
+            0.70,
+            "ping-pong, 1,000 pairs, async-channel",
+            TIME,
+            (PING, "ping-pong, 1000 pairs, async-channel", "ns"),
+        ),
+        goal(
+            0.70,
+            "ping-pong, 1,000 pairs, futures-channel",
+            TIME,
+            (PING, "ping-pong, 1000 pairs, futures-channel", "ns"),
+        ),
+        goal(0.35, "two spawns, two oneshots", TIME, (PING, "two spawns, two oneshots", "ns")),
+        goal(
+            0.45,
+            "wake from a foreign thread, p50",
+            TIME,
+            ("wake", "wake from a foreign thread", "ns p50"),
+        ),
+        goal(
+            0.80,
+            "wake from a foreign thread",
+            CPU,
+            ("wake", "wake from a foreign thread", "ns cpu"),
+        ),
+    ],
+};
+
+const T: &str = "timers";
+const TIMERS: Family = Family {
+    file: "timers",
+    title: "Timers",
+    entries: &[
+        goal(0.35, "10,000 × sleep(10 ms)", CPU, (T, "10 000 × sleep(10 ms), joined", "ns cpu")),
+        goal(
+            0.30,
+            "a million timers",
+            CPU,
+            (T, "1M tasks asleep, moments within 1 s", "ns cpu a timer"),
+        ),
+        goal(
+            0.55,
+            "a million timers",
+            "peak memory",
+            (T, "1M tasks asleep, moments within 1 s", "bytes at the peak, a timer"),
+        ),
+        goal(0.40, "timeout around a ready future", TIME, (T, "timeout, ready at once", "ns")),
+        goal(
+            0.20,
+            "timeout registered, then cancelled",
+            TIME,
+            (T, "timeout, registered, then ready", "ns"),
+        ),
+        goal(
+            0.20,
+            "timeouts cancelled, 1,000 tasks",
+            TIME,
+            ("timeouts", "timeout, registered, then ready, 1000 tasks", "ns"),
+        ),
+        goal(
+            0.10,
+            "sleep(1 ms) late, idle, p50",
+            TIME,
+            ("timeouts", "sleep(1 ms) is late by, idle", "ns p50"),
+        ),
+        goal(
+            0.10,
+            "sleep(1 ms) late, under load, p50",
+            TIME,
+            ("timeouts", "sleep(1 ms) is late by, under load", "ns p50"),
+        ),
+    ],
+};
+
+const MEMORY: Family = Family {
+    file: "memory",
+    title: "Memory",
+    entries: &[
+        goal(0.70, "a task that waits", "heap", ("memory", "idle tasks", "heap bytes a task")),
+        goal(
+            0.50,
+            "a task that waits",
+            "resident",
+            ("memory", "idle tasks", "resident bytes a task"),
+        ),
+        goal(
+            0.75,
+            "a connection that waits",
+            "heap",
+            ("memory", "idle TCP connections", "heap bytes a connection"),
+        ),
+        shown(
+            "a connection that waits",
+            "resident",
+            ("memory", "idle TCP connections", "resident bytes a connection"),
+        ),
+    ],
+};
+
+const ECHO: &str = "tcp_echo";
+const SERVER: &str = "ns cpu a request, server";
+const NETWORK: Family = Family {
+    file: "network",
+    title: "Network",
+    entries: &[
+        goal(
+            0.88,
+            "TCP echo, 100 connections",
+            "server's processor time",
+            (ECHO, "echo, 100 connections", SERVER),
+        ),
+        goal(
+            0.88,
+            "TCP echo, 1,000 connections",
+            "server's processor time",
+            (ECHO, "echo, 1,000 connections", SERVER),
+        ),
+        goal(
+            0.88,
+            "TCP echo, 5,000 connections",
+            "server's processor time",
+            (ECHO, "echo, 5,000 connections", SERVER),
+        ),
+        goal(
+            0.90,
+            "HTTP hello, hyper",
+            "server's processor time",
+            ("http_hello", "HTTP hello, 64 connections", SERVER),
+        ),
+        shown(
+            "HTTP hello, with a limit for heads",
+            "server's processor time",
+            ("http_hello", "HTTP hello, 64 connections, with a limit for heads", SERVER),
+        ),
+        goal(0.90, "10,000 fetches at once", TIME, ("fetch", "10,000 fetches at once", "ms wall")),
+    ],
+};
+
+/// All entries of all families.
+pub(super) fn entries() -> Vec<&'static Entry> {
+    FAMILIES.iter().flat_map(|family| family.entries).collect()
+}
+
+/// Which of them kasasagi or tokio have no figure for.
+pub(super) fn missing(measured: &Measurements) -> Vec<String> {
+    let lacks = |entry: &&&Entry| {
+        let series = measured.find(entry.key);
+        series.is_none_or(|series| series.median(0).is_none() || series.median(1).is_none())
+    };
+    entries().iter().filter(lacks).map(|entry| format!("{:?}", entry.key)).collect()
+}
