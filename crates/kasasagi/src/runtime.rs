@@ -7,6 +7,7 @@ use crate::glue::IoDriver;
 use crate::handle::{Engines, Handle};
 use kasasagi_blocking::Pool;
 use kasasagi_primitive::sync::{Condvar, Mutex};
+use kasasagi_primitive::tell::tell;
 use kasasagi_reactor::Reactor;
 use kasasagi_scheduler::{Config, Worker};
 use kasasagi_task::{Attributes, JoinError, TaskInfo, panic_site};
@@ -161,11 +162,10 @@ impl Runtime {
                 Ok(thread) => self.threads.push(thread),
                 Err(error) if make_do => {
                     let workers = self.threads.len() + 1;
-                    eprintln!(
-                        "kasasagi: a worker thread could not be started ({error}); going on with {workers} of \
-                         {} workers",
+                    tell(format_args!(
+                        "a worker thread could not be started ({error}); going on with {workers} of {} workers",
                         wanted + 1
-                    );
+                    ));
                     break;
                 }
                 // Dropping the runtime ends the threads that were started.
@@ -325,7 +325,7 @@ impl Runtime {
         report.blocking_left = closer.pool.shutdown(left()).still_running;
         closer.reactor.close();
         if self.handle.debug() && !(report.cancelled.is_empty() && report.is_clean()) {
-            eprintln!("kasasagi: runtime `{}`: {report}", self.handle.name());
+            tell(format_args!("runtime `{}`: {report}", self.handle.name()));
         }
         report
     }
