@@ -13,7 +13,7 @@ use kasasagi_scheduler::{Config, Worker};
 use kasasagi_task::{Attributes, JoinError, TaskInfo, panic_site};
 use std::fmt;
 use std::io;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -78,12 +78,20 @@ impl ThreadHooks {
     }
 
     pub(crate) fn around(self, run: impl FnOnce()) {
-        if let Some(start) = self.start {
-            start();
-        }
+        call(self.start);
         run();
-        if let Some(stop) = self.stop {
-            stop();
+        call(self.stop);
+    }
+}
+
+/// Calls a hook. A panic of it ends here: the panic hook has told of it, and a thread that ended would be missed by
+/// its tasks and waited for by the shutdown.
+fn call(hook: Option<Hook>) {
+    let Some(hook) = hook else { return };
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook())) {
+        // Its drop is foreign code as well.
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(second);
         }
     }
 }
