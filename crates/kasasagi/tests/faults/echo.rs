@@ -166,7 +166,7 @@ async fn everybody(settings: &Settings, notes: &Arc<Notes>) -> io::Result<Outcom
         requests: settings.number("requests", 25),
         size: settings.size("size", 512),
         tries: settings.number("tries", 6),
-        limit: settings.time("limit_ms", 2000),
+        limit: settings.time("limit_ms", 5000),
         pause: settings.time("pause_ms", 0),
         fresh: settings.number("fresh", 0) == 1,
     };
@@ -178,7 +178,7 @@ async fn everybody(settings: &Settings, notes: &Arc<Notes>) -> io::Result<Outcom
     }
     let address = listener.local_addr()?;
     let server =
-        spawn(serve(listener, settings.time("idle_ms", 5000), Arc::clone(notes)).named("serve"));
+        spawn(serve(listener, settings.time("idle_ms", 10_000), Arc::clone(notes)).named("serve"));
     let ticker = spawn(tick(Arc::clone(notes)).named("tick"));
     let churner = spawn(churn().named("churn"));
     let clients = settings.number("clients", 20);

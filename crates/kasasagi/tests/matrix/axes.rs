@@ -169,6 +169,15 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// Whether the cancellation was asked for, without doubt, before the task was woken: it is not polled again.
+    pub(crate) fn cancels_before_the_wake(&self) -> bool {
+        match self.cancel {
+            Cancel::ByItself | Cancel::ByAnother => true,
+            Cancel::AtOnce | Cancel::Suspended => self.wakers != Wakers::DuringPoll,
+            Cancel::Never | Cancel::InLastPoll | Cancel::Ended => false,
+        }
+    }
+
     /// Whether it differs from all others: who never polls the handle has no join waker.
     fn counts(&self) -> bool {
         if self.panics.in_join_waker() && !self.join.is_polled() {

@@ -10,6 +10,7 @@ use kasasagi::{JoinError, Task, TaskRef, spawn, spawn_local, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -41,6 +42,14 @@ fn drop_caught<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         let second = catch_unwind(AssertUnwindSafe(|| drop(payload)));
         assert!(second.is_ok(), "a planted panic panics once");
+    }
+}
+
+/// Drops a handle: no panic of what it drops may come out.
+fn drop_handle<T>(probe: &Probe, handle: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(handle))) {
+        probe.loud.store(true, Ordering::Release);
+        drop_caught(payload);
     }
 }
 
@@ -88,7 +97,7 @@ pub(crate) async fn begin(case: Case, canceller: &Canceller) -> Suspended {
         task.cancel();
     }
     match case.join {
-        Join::DroppedAtOnce => drop_caught(task),
+        Join::DroppedAtOnce => drop_handle(&this.probe, task),
         Join::DroppedByTask => put(&this.probe.own_handle, task),
         _ => this.handle = Some(task),
     }
@@ -109,7 +118,7 @@ pub(crate) async fn begin(case: Case, canceller: &Canceller) -> Suspended {
         this.cancel();
     }
     if matches!(case.join, Join::DroppedSuspended | Join::PolledDroppedSuspended) {
-        drop_caught(this.handle.take());
+        drop_handle(&this.probe, this.handle.take());
     }
     this
 }
@@ -139,7 +148,7 @@ pub(crate) async fn finish(mut this: Suspended) -> std::result::Result<(), Strin
     }
     let result = this.join();
     drop(this.reference.take());
-    drop_caught(take(&probe.own_handle));
+    drop_handle(&probe, take(&probe.own_handle));
     match (take(&probe.kept), case.wakers) {
         (Some(kept), Wakers::UsedAtTheEnd) => {
             kept.wake_by_ref();
@@ -173,11 +182,11 @@ impl Suspended {
             }
             _ => {
                 drop_caught(given);
-                drop_caught(handle);
+                drop_handle(&self.probe, handle);
                 return Result::Unasked;
             }
         };
-        drop_caught(handle);
+        drop_handle(&self.probe, handle);
         match taken {
             None => Result::Missing,
             Some(Ok(output)) => {

@@ -65,6 +65,8 @@ pub(crate) struct Probe {
     pub(crate) join_wakers: Tally,
     /// A drop or a poll on a thread where it must not be.
     pub(crate) astray: AtomicBool,
+    /// A panic came out of the drop of the handle, which keeps all of them to itself.
+    pub(crate) loud: AtomicBool,
     pub(crate) in_poll: Event,
     pub(crate) cancelled: Event,
     /// The waker of the first poll, for whoever ends the wait.
@@ -94,6 +96,7 @@ impl Probe {
             payloads: Tally::default(),
             join_wakers: Tally::default(),
             astray: AtomicBool::new(false),
+            loud: AtomicBool::new(false),
             in_poll: Event::default(),
             cancelled: Event::default(),
             waker: Mutex::new(None),

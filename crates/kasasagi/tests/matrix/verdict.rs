@@ -57,6 +57,12 @@ pub(crate) fn judge(probe: &Probe, result: Result) -> std::result::Result<(), St
     if polls > 2 {
         return Err(format!("polled {polls} times"));
     }
+    if polls > 1 && probe.case.cancels_before_the_wake() {
+        return Err("polled on after it was cancelled".into());
+    }
+    if probe.loud.load(Ordering::Acquire) {
+        return Err("the drop of the handle panicked".into());
+    }
     if probe.astray.load(Ordering::Acquire) {
         return Err("something ran on a thread where it must not".into());
     }
