@@ -13,6 +13,7 @@
 
 use crate::driver::NEVER;
 use crate::seat::{Local, Wakes};
+use crate::worker::FIRED_IDLE;
 use kasasagi_primitive::deque::Steal;
 use kasasagi_primitive::sync::atomic::Ordering;
 
@@ -117,7 +118,7 @@ impl Local {
             rescued += 1;
         }
         if shared.driver.deadline(seat) <= now {
-            rescued += self.with_wakes(Wakes::Driver, || shared.driver.fire(seat, now));
+            rescued += self.with_wakes(Wakes::Driver, || shared.driver.fire(seat, now, FIRED_IDLE));
         }
         if rescued > 0 {
             self.seat().counters.rescues.add(1);

@@ -135,7 +135,7 @@ impl Driver for Watched {
     fn deadline(&self, _: usize) -> u64 {
         NEVER
     }
-    fn fire(&self, _: usize, _: u64) -> usize {
+    fn fire(&self, _: usize, _: u64, _: usize) -> usize {
         0
     }
     fn look(&self, _: usize) -> usize {
@@ -187,7 +187,7 @@ impl Driver for OneTimer {
     fn deadline(&self, seat: usize) -> u64 {
         if seat == 0 { self.0.load(Ordering::Relaxed) } else { NEVER }
     }
-    fn fire(&self, _: usize, _: u64) -> usize {
+    fn fire(&self, _: usize, _: u64, _: usize) -> usize {
         self.0.store(NEVER, Ordering::Relaxed);
         1
     }

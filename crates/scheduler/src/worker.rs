@@ -13,6 +13,10 @@ use kasasagi_task::{Joiner, Ran, Runnable};
 const LOOK_EVENTS: usize = 64;
 const ATTEND_EVENTS: usize = 256;
 
+/// Timers that a worker with nothing else to do fires at once. One that is busy fires as many as it has polled tasks
+/// since it looked last: so its queue does not grow by timers faster than it shrinks.
+pub(crate) const FIRED_IDLE: usize = 512;
+
 /// Polls between two looks outside; adapted within these bounds to the time they take.
 const CHECK_MIN: u32 = 8;
 const CHECK_MAX: u32 = 512;
@@ -169,14 +173,14 @@ impl Local {
     }
 
     /// Fires the timers of this seat, and of those that nobody sits in.
-    pub(crate) fn fire_timers(&self, now: u64) {
+    pub(crate) fn fire_timers(&self, now: u64, max: usize) {
         let driver = &self.shared.driver;
         let mut seats = self.shared.vacant.load(Ordering::Relaxed) | (1 << self.index);
         while seats != 0 {
             let seat = seats.trailing_zeros() as usize;
             seats &= seats - 1;
             if driver.deadline(seat) <= now {
-                self.with_wakes(Wakes::Driver, || driver.fire(seat, now));
+                self.with_wakes(Wakes::Driver, || driver.fire(seat, now, max));
             }
         }
     }
@@ -187,12 +191,13 @@ impl Local {
         let shared = &*self.shared;
         let now = shared.driver.now();
         task_context::set_coarse_now(now);
+        let polled = self.check_interval.get() as usize;
         let poll = self.adapt_interval(now);
         if shared.idle.is_held() && (self.deserves_help(poll) || shared.idle.is_hold_over(now)) {
             shared.idle.end_hold();
         }
         self.seat().counters.checks.add(1);
-        self.fire_timers(now);
+        self.fire_timers(now, polled);
         if !shared.idle.is_attended() {
             self.with_wakes(Wakes::Driver, || shared.driver.look(LOOK_EVENTS));
         }
@@ -201,7 +206,7 @@ impl Local {
         if let Some(task) = self.take_injected(CHECK_INJECTED) {
             self.core.deque.push(task);
         }
-        self.core.heap.collect();
+        self.core.heap.collect_some();
         // A seat that never sleeps, since its tasks yield, asks them to end here.
         if shared.idle.is_closed() && !self.closing.replace(true) {
             self.cancel_all();
@@ -280,7 +285,7 @@ impl Local {
         self.check_interval.set(self.check_interval.get().min(CHECK_AWAKE));
         self.until_check.set(self.check_interval.get());
         shared.idle.hold_again(now);
-        self.fire_timers(now);
+        self.fire_timers(now, FIRED_IDLE);
         self.watch(now);
         // What the driver woke goes to the queue without a wake each: one for all of it.
         if self.core.deque.len() >= 2 {
