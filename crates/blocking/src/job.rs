@@ -138,8 +138,9 @@ where
 /// Runs what may call foreign code; a panic there (a drop, a waker) has been reported by the panic hook, and must not
 /// take the thread, or the jobs behind this one, with it.
 pub(crate) fn contained(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // Its drop is foreign code as well.
-        mem::forget(payload);
+    let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { return };
+    // Its drop is foreign code as well; who panics there again is not given a third chance.
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(second);
     }
 }

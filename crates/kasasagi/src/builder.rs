@@ -116,13 +116,13 @@ impl Builder {
         self
     }
 
-    /// Called on each worker thread when it starts; not on the thread that calls `run`.
+    /// Called on each worker thread when it starts; not on the thread that calls `run`. A panic in it ends there.
     pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_thread_start = Some(Arc::new(hook));
         self
     }
 
-    /// Called on each worker thread before it ends.
+    /// Called on each worker thread before it ends. A panic in it ends there.
     pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_thread_stop = Some(Arc::new(hook));
         self

@@ -6,6 +6,7 @@
 use crate::handle::Handle;
 use crate::runtime::{Closer, ThreadHooks};
 use kasasagi_primitive::sync::{Condvar, Mutex};
+use kasasagi_primitive::tell::tell;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -71,10 +72,10 @@ impl Caretaker {
                 state.started = false;
                 state.called = false;
                 drop(state);
-                eprintln!(
-                    "kasasagi: no thread could be started for the tasks of a runtime that nobody runs \
-                     ({error}); they wait until `Runtime::run` is called"
-                );
+                tell(format_args!(
+                    "no thread could be started for the tasks of a runtime that nobody runs ({error}); they wait \
+                     until `Runtime::run` is called"
+                ));
             }
         }
     }

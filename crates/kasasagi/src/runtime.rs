@@ -7,12 +7,13 @@ use crate::glue::IoDriver;
 use crate::handle::{Engines, Handle};
 use kasasagi_blocking::Pool;
 use kasasagi_primitive::sync::{Condvar, Mutex};
+use kasasagi_primitive::tell::tell;
 use kasasagi_reactor::Reactor;
 use kasasagi_scheduler::{Config, Worker};
 use kasasagi_task::{Attributes, JoinError, TaskInfo, panic_site};
 use std::fmt;
 use std::io;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -77,12 +78,20 @@ impl ThreadHooks {
     }
 
     pub(crate) fn around(self, run: impl FnOnce()) {
-        if let Some(start) = self.start {
-            start();
-        }
+        call(self.start);
         run();
-        if let Some(stop) = self.stop {
-            stop();
+        call(self.stop);
+    }
+}
+
+/// Calls a hook. A panic of it ends here: the panic hook has told of it, and a thread that ended would be missed by
+/// its tasks and waited for by the shutdown.
+fn call(hook: Option<Hook>) {
+    let Some(hook) = hook else { return };
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook())) {
+        // Its drop is foreign code as well.
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(second);
         }
     }
 }
@@ -161,11 +170,10 @@ impl Runtime {
                 Ok(thread) => self.threads.push(thread),
                 Err(error) if make_do => {
                     let workers = self.threads.len() + 1;
-                    eprintln!(
-                        "kasasagi: a worker thread could not be started ({error}); going on with {workers} of \
-                         {} workers",
+                    tell(format_args!(
+                        "a worker thread could not be started ({error}); going on with {workers} of {} workers",
                         wanted + 1
-                    );
+                    ));
                     break;
                 }
                 // Dropping the runtime ends the threads that were started.
@@ -325,7 +333,7 @@ impl Runtime {
         report.blocking_left = closer.pool.shutdown(left()).still_running;
         closer.reactor.close();
         if self.handle.debug() && !(report.cancelled.is_empty() && report.is_clean()) {
-            eprintln!("kasasagi: runtime `{}`: {report}", self.handle.name());
+            tell(format_args!("runtime `{}`: {report}", self.handle.name()));
         }
         report
     }

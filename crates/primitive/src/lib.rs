@@ -16,6 +16,7 @@ pub mod counter;
 pub mod current;
 pub mod park;
 pub mod task_context;
+pub mod tell;
 pub mod wait_list;
 pub mod wait_site;
 pub mod wake_batch;

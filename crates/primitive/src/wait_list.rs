@@ -123,7 +123,7 @@ impl<T> Drop for Waiter<T> {
     fn drop(&mut self) {
         if self.home != 0 {
             // A panic would unwind and free the node all the same.
-            eprintln!("kasasagi: a waiter was dropped while it was in a wait list");
+            crate::tell::tell("a waiter was dropped while it was in a wait list");
             std::process::abort();
         }
         // Nobody else may be at the node any more; in a model this is checked.

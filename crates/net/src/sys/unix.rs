@@ -17,10 +17,16 @@ pub(crate) fn is_in_progress(error: &io::Error) -> bool {
 pub(crate) fn classify(error: &io::Error) -> AcceptFault {
     match Errno::from_io_error(error) {
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => AcceptFault::Exhausted,
+        // A network error of the connection too; but a socket that cannot accept at all says the same each time, and
+        // to go on at once would spin.
+        Some(Errno::OPNOTSUPP) => AcceptFault::Exhausted,
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Some(Errno::NONET) => AcceptFault::Skip,
         Some(
             Errno::CONNABORTED
             | Errno::INTR
             | Errno::PROTO
+            | Errno::NOPROTOOPT
             | Errno::NETDOWN
             | Errno::NETUNREACH
             | Errno::HOSTDOWN
@@ -40,4 +46,27 @@ pub(crate) fn set_reuse_port(socket: &socket2::Socket) -> io::Result<()> {
 #[cfg(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))]
 pub(crate) fn set_reuse_port(_socket: &socket2::Socket) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no SO_REUSEPORT"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_one_connection_do_not_end_a_listener() {
+        let sorted = |errno: Errno| classify(&errno.into());
+        for errno in
+            [Errno::CONNABORTED, Errno::INTR, Errno::PROTO, Errno::NOPROTOOPT, Errno::NETDOWN]
+        {
+            assert_eq!(sorted(errno), AcceptFault::Skip, "{errno}");
+        }
+        #[cfg(target_os = "linux")]
+        assert_eq!(sorted(Errno::NONET), AcceptFault::Skip);
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::OPNOTSUPP] {
+            assert_eq!(sorted(errno), AcceptFault::Exhausted, "{errno}");
+        }
+        for errno in [Errno::BADF, Errno::INVAL, Errno::NOTSOCK, Errno::PERM] {
+            assert_eq!(sorted(errno), AcceptFault::Fatal, "{errno}");
+        }
+    }
 }

@@ -78,11 +78,14 @@ impl<T: Copy> Slot<T> {
 
     /// Takes the item at `index` out, and puts the last one into its place; returns both, or one if they are the same.
     pub(super) fn swap_remove(&mut self, index: usize, spare: &mut Spare<T>) -> (T, Option<T>) {
+        // Asked before the pop: where the last array held one item, the place it lay at is that of another then.
+        let is_last = index + 1 == self.len();
         let last = self.pop(spare).expect("an item that has a position lies there");
-        match self.at(index) {
-            Some(place) => (mem::replace(place, last), Some(last)),
-            None => (last, None),
+        if is_last {
+            return (last, None);
         }
+        let place = self.at(index).expect("it lies before the last");
+        (mem::replace(place, last), Some(last))
     }
 
     fn at(&mut self, index: usize) -> Option<&mut T> {
@@ -128,5 +131,26 @@ impl<T> Spare<T> {
     /// Gives the memory back.
     pub(super) fn clear(&mut self) {
         self.chunks = Vec::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_item_of_the_last_array_is_taken_out_and_no_other() {
+        for extra in [1, 2] {
+            let (mut slot, mut spare) = (Slot::new(), Spare::new());
+            for item in 0..CHUNK + extra {
+                assert_eq!(slot.push(item, &mut spare), item);
+            }
+            let (removed, moved) = slot.swap_remove(CHUNK, &mut spare);
+            assert_eq!(removed, CHUNK);
+            assert_eq!(moved, (extra == 2).then_some(CHUNK + 1));
+            let left: Vec<_> = slot.iter().copied().collect();
+            let others = (0..CHUNK).chain(moved);
+            assert_eq!(left, others.collect::<Vec<_>>());
+        }
     }
 }
