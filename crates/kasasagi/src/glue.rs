@@ -14,8 +14,8 @@ impl Driver for IoDriver {
         self.0.deadline(seat)
     }
 
-    fn fire(&self, seat: usize, now: u64) -> usize {
-        self.0.fire(seat, now)
+    fn fire(&self, seat: usize, now: u64, max: usize) -> usize {
+        self.0.fire_some(seat, now, max)
     }
 
     fn look(&self, max_events: usize) -> usize {

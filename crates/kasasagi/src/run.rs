@@ -68,6 +68,20 @@ where
     F::Output: Send + 'static,
 {
     let place = Location::caller();
+    match kasasagi_scheduler::spawn_in_seat(place, what) {
+        Ok(task) => task,
+        Err(what) => spawn_elsewhere(place, what),
+    }
+}
+
+/// As `spawn`, from a thread that polls no task: in `block_on`, or in a closure of the pool.
+#[cold]
+fn spawn_elsewhere<F>(place: &'static Location<'static>, what: F) -> Task<F::Output>
+where
+    F: Spawn,
+    F::Future: Send + 'static,
+    F::Output: Send + 'static,
+{
     Handle::with_current(|handle| match handle {
         Some(handle) => handle.engines().spawner.spawn(place, what),
         None => no_runtime("spawn", place),

@@ -4,32 +4,27 @@
 //! [`poll_proceed`] before it completes; when the budget is spent it wakes the task and suspends once.
 //! Outside a task of kasasagi there is no budget, and leaves are free.
 
-use crate::thread_local;
-use std::cell::Cell;
+use crate::task_context::CURRENT;
 use std::task::{Context, Poll};
 
 /// Leaf operations a task may complete in one poll. tokio's figure: at some 50 ns a leaf, a task holds its
 /// worker for about 6 µs at most.
 pub const BUDGET: u8 = 128;
 
-const UNCONSTRAINED: u8 = u8::MAX;
-
-thread_local! {
-    static LEFT: Cell<u8> = Cell::new(UNCONSTRAINED)
-}
+pub(crate) const UNCONSTRAINED: u8 = u8::MAX;
 
 /// Gives the task about to be polled its budget, or takes it away: `None` is for code outside tasks.
 ///
 /// Returns what was there, to be handed to [`restore`].
 #[inline]
 pub fn start() -> u8 {
-    LEFT.with(|left| left.replace(BUDGET))
+    CURRENT.with(|current| current.budget.replace(BUDGET))
 }
 
 /// Puts back what [`start`] returned.
 #[inline]
 pub fn restore(previous: u8) {
-    LEFT.with(|left| left.set(previous));
+    CURRENT.with(|current| current.budget.set(previous));
 }
 
 /// Takes one unit of the budget, or suspends the task for one turn.
@@ -42,14 +37,14 @@ pub fn restore(previous: u8) {
 /// Counterpart: none; asyncio's leaves always suspend.
 #[inline]
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
-    LEFT.with(|left| match left.get() {
+    CURRENT.with(|current| match current.budget.get() {
         UNCONSTRAINED => Poll::Ready(()),
         0 => {
             cx.waker().wake_by_ref();
             Poll::Pending
         }
         n => {
-            left.set(n - 1);
+            current.budget.set(n - 1);
             Poll::Ready(())
         }
     })
@@ -58,10 +53,10 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
 /// Gives back the unit of a leaf that turned out not to be ready.
 #[inline]
 pub fn refund() {
-    LEFT.with(|left| {
-        let n = left.get();
+    CURRENT.with(|current| {
+        let n = current.budget.get();
         if n < BUDGET {
-            left.set(n + 1);
+            current.budget.set(n + 1);
         }
     });
 }

@@ -29,35 +29,69 @@ impl TaskContext {
     }
 }
 
-struct Current {
+/// What belongs to the poll under way on this thread; together, so that a poll finds it with one look.
+pub(crate) struct Current {
     task: Cell<*const TaskContext>,
+    yielded: Cell<bool>,
+    pub(crate) budget: Cell<u8>,
     now: Cell<u64>,
 }
 
 thread_local! {
-    static CURRENT: Current = Current { task: Cell::new(std::ptr::null()), now: Cell::new(0) }
+    pub(crate) static CURRENT: Current = Current {
+        task: Cell::new(std::ptr::null()),
+        yielded: Cell::new(false),
+        budget: Cell::new(crate::coop::UNCONSTRAINED),
+        now: Cell::new(0),
+    }
 }
 
-/// Puts back the context of the poll around this one.
+/// Puts back what belongs to the poll around this one.
 #[derive(Debug)]
 pub struct Entered {
     previous: *const TaskContext,
+    yielded: bool,
+    budget: u8,
+}
+
+impl Entered {
+    /// Ends it, and says whether [`mark_yielded`] was called since it began.
+    #[inline]
+    pub fn leave(self) -> bool {
+        // The drop that follows puts the flag of the poll around this one back.
+        CURRENT.with(|current| current.yielded.get())
+    }
 }
 
 impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
-        CURRENT.with(|current| current.task.set(self.previous));
+        CURRENT.with(|current| {
+            current.task.set(self.previous);
+            current.yielded.set(self.yielded);
+            current.budget.set(self.budget);
+        });
     }
 }
 
-/// Makes `context` the polled task's until the guard is dropped; null: no task's.
+/// Makes `context` the polled task's until the guard is dropped, with a fresh budget; null: no task's.
 ///
 /// # Safety
-/// A context that is not null stays valid, and is polled by no other thread, until the guard is dropped.
+/// A context that is not null stays valid, and is polled by no other thread, until the guard is dropped. Where
+/// kasasagi's tasks run on the thread too, it is the context in a task's header: they find their header from it.
 #[inline]
 pub unsafe fn enter(context: *const TaskContext) -> Entered {
-    CURRENT.with(|current| Entered { previous: current.task.replace(context) })
+    CURRENT.with(|current| Entered {
+        previous: current.task.replace(context),
+        yielded: current.yielded.replace(false),
+        budget: current.budget.replace(crate::coop::BUDGET),
+    })
+}
+
+/// Notes that the poll under way ends by `yield_now`: the task goes to the end of its queue.
+#[inline]
+pub fn mark_yielded() {
+    CURRENT.with(|current| current.yielded.set(true));
 }
 
 /// The polled task's context as a pointer; null outside tasks.

@@ -25,8 +25,6 @@ pub struct Reactor {
 struct Shared {
     sources: Arc<Sources>,
     house: House,
-    timers: Timers,
-    clock: Clock,
     /// Our entry among those whom a clock set by hand tells of the new time.
     watch: Option<u64>,
 }
@@ -34,7 +32,7 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         if let Some(watch) = self.watch {
-            self.clock.unwatch(watch);
+            self.house.timers().clock_ref().unwatch(watch);
         }
         self.sources.close();
         self.house.close();
@@ -79,13 +77,12 @@ impl Reactor {
 
     fn build(seats: usize, clock: Clock, poller: Poller) -> Reactor {
         let sources = Arc::new(Sources::new(poller));
-        let house = House::open(seats.max(1));
-        let timers = house.timers(clock.clone());
-        let watch = clock.watch(|| {
-            std::sync::Arc::new(Watch { sources: Arc::clone(&sources), timers: timers.clone() })
-                .into()
+        let house = House::open(seats.max(1), clock);
+        let watch = house.timers().clock_ref().watch(|| {
+            let timers = house.timers().clone();
+            std::sync::Arc::new(Watch { sources: Arc::clone(&sources), timers }).into()
         });
-        Reactor { shared: Arc::new(Shared { sources, house, timers, clock, watch }) }
+        Reactor { shared: Arc::new(Shared { sources, house, watch }) }
     }
 
     /// The handle for those who register sources.
@@ -95,30 +92,48 @@ impl Reactor {
 
     /// The handle for those who set timers.
     pub fn timers(&self) -> Timers {
-        self.shared.timers.clone()
+        self.shared.house.timers().clone()
+    }
+
+    fn clock(&self) -> &Clock {
+        self.shared.house.timers().clock_ref()
     }
 
     /// The clock's moment, in nanoseconds since its epoch.
     pub fn now(&self) -> u64 {
-        self.shared.clock.now_ns()
+        self.clock().now_ns()
     }
 
-    /// The earliest moment at which a timer of `seat` may be due; [`NEVER`](crate::NEVER) without timers.
+    /// When the next timer of `seat` is due; [`NEVER`](crate::NEVER) without timers.
     ///
-    /// Takes no lock. Exact as a rule; too early, by a part of the time that is left, when one of very many
-    /// timers that lie far ahead together was cancelled.
+    /// Takes no lock. Exact as a rule. Too early, by a part of the time that is left, when one of very many timers
+    /// that lie far ahead together was cancelled. Late, by 65 µs at most, where the seat has so many timers that it
+    /// would do nothing but wake for them: then some are taken together.
+    ///
+    /// Who asks is taken to be about to wait: the first answer that is a moment asks the operating system to wake the
+    /// thread on time, if it is the one that has [entered](Timers::enter) with a seat, for as long as it is entered.
+    /// (On Linux a thread is else woken up to 50 µs late.)
     pub fn deadline(&self, seat: usize) -> u64 {
-        self.shared.timers.shard(seat).deadline()
+        let deadline = self.shared.house.timers().shard(seat).deadline();
+        if deadline != crate::NEVER {
+            Timers::be_prompt();
+        }
+        deadline
     }
 
     /// Wakes those whose timers of `seat` are due at `now`, in the order of their deadlines; returns how many.
     ///
-    /// Any thread may do it for any seat. At most some thousands a call, so that a turn stays short, and none at times: if more
-    /// are due, [`deadline`](Self::deadline) stays in the past. No lock is held while it wakes. Timers of
-    /// equal deadlines are woken in no particular order, as are those of more than 4,096 that are due within
+    /// Any thread may do it for any seat. At most some thousands a call, so that a turn stays short, and none at times:
+    /// if more are due, [`deadline`](Self::deadline) stays in the past. No lock is held while it wakes. Timers of
+    /// equal deadlines are woken in no particular order, as are those of more than 1,024 that are due within
     /// the same 65 µs.
     pub fn fire(&self, seat: usize, now: u64) -> usize {
-        self.shared.timers.shard(seat).fire(now)
+        self.fire_some(seat, now, 4096)
+    }
+
+    /// As [`fire`](Self::fire), but `max` timers at most.
+    pub fn fire_some(&self, seat: usize, now: u64, max: usize) -> usize {
+        self.shared.house.timers().shard(seat).fire(now, max)
     }
 
     /// Wakes those whose sources are ready, without waiting; returns the number of events.
@@ -149,7 +164,7 @@ impl Reactor {
         let left = until.saturating_sub(self.now());
         if left == 0 {
             Patience::Look
-        } else if self.shared.clock.is_manual() {
+        } else if self.clock().is_manual() {
             Patience::Forever
         } else {
             Patience::For(Duration::from_nanos(left))
@@ -175,7 +190,7 @@ impl Reactor {
 
 impl fmt::Debug for Reactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reactor").field("clock", &self.shared.clock).finish_non_exhaustive()
+        f.debug_struct("Reactor").field("clock", self.clock()).finish_non_exhaustive()
     }
 }
 

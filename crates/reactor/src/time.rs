@@ -1,11 +1,12 @@
 //! Waiting for a moment: [`sleep`], [`timeout`], [`interval`].
 //!
-//! Time is a `Duration`, a moment an [`Instant`] of the thread's [`Clock`]. All of them
-//! panic when they are made on a thread without [`Timers`], and say so.
+//! Time is a `Duration`, a moment an [`Instant`] of the thread's [`Clock`]. On a thread without [`Timers`] all of
+//! them panic when they are made, and say so; but for [`timeout`], which needs them only if its future waits.
 
 pub(crate) mod clock;
 mod interval;
 mod shard;
+mod slack;
 mod sleep;
 mod timeout;
 pub(crate) mod timers;

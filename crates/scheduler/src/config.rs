@@ -20,6 +20,12 @@ pub struct Config {
     /// The time between two looks outside that a busy worker aims at, in nanoseconds. 50 µs: a look costs
     /// about half a microsecond, so about 1 %.
     pub check_target: u64,
+    /// How long a worker that was woken to help has to be of use, in nanoseconds, for its help to be worth the wake,
+    /// which costs both sides some 10 µs.
+    pub worth_waking: u64,
+    /// How long a poll by a worker that was woken to help has to take on average, in nanoseconds, for its help to be
+    /// worth the cache lines that change hands.
+    pub worth_sharing: u64,
     /// How long a parked worker leaves the others' neglect unwatched, in nanoseconds: the sentinel's period.
     /// 5 ms: what stood still for two looks is served within 10 ms, for 200 looks a second while others run.
     pub sentinel_period: u64,
@@ -34,6 +40,8 @@ impl Default for Config {
             seed: 0x9e37_79b9_7f4a_7c15,
             lifo_limit: 4,
             check_target: 50_000,
+            worth_waking: 20_000,
+            worth_sharing: 300,
             sentinel_period: 5_000_000,
             on_vacant: None,
         }
@@ -54,6 +62,8 @@ impl fmt::Debug for Config {
             .field("seed", &self.seed)
             .field("lifo_limit", &self.lifo_limit)
             .field("check_target", &self.check_target)
+            .field("worth_waking", &self.worth_waking)
+            .field("worth_sharing", &self.worth_sharing)
             .field("sentinel_period", &self.sentinel_period)
             .finish_non_exhaustive()
     }

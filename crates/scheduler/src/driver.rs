@@ -27,8 +27,9 @@ pub trait Driver: Send + Sync + 'static {
     /// When the earliest timer of `seat` is due; [`NEVER`] if it has none. Costs one load.
     fn deadline(&self, seat: usize) -> u64;
 
-    /// Wakes whoever waits on timers of `seat` that are due at `now`; returns how many. Any thread may.
-    fn fire(&self, seat: usize, now: u64) -> usize;
+    /// Wakes whoever waits on timers of `seat` that are due at `now`, some `max` of them at most; returns how many.
+    /// Any thread may. If there are more, the deadline stays in the past.
+    fn fire(&self, seat: usize, now: u64, max: usize) -> usize;
 
     /// Wakes whoever waits for events that are there, at most `max_events`; returns how many.
     fn look(&self, max_events: usize) -> usize;
@@ -71,7 +72,7 @@ impl Driver for NoDriver {
         NEVER
     }
 
-    fn fire(&self, _: usize, _: u64) -> usize {
+    fn fire(&self, _: usize, _: u64, _: usize) -> usize {
         0
     }
 

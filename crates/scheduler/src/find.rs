@@ -21,6 +21,10 @@ impl Local {
     pub(crate) fn next(&self) -> Option<Runnable> {
         let left = self.lifo_left.get();
         if left > 0 {
+            if let Some(task) = self.upcoming.take() {
+                self.lifo_left.set(left - 1);
+                return Some(task);
+            }
             if let Some(task) = self.seat().slot.take() {
                 self.lifo_left.set(left - 1);
                 return Some(task);
@@ -32,7 +36,12 @@ impl Local {
         if self.pinned_turn.replace(!self.pinned_turn.get()) && !self.pinned.is_empty() {
             return self.pinned.pop();
         }
-        self.core.deque.pop().or_else(|| self.seat().slot.take()).or_else(|| self.pinned.pop())
+        self.core
+            .deque
+            .pop()
+            .or_else(|| self.seat().slot.take())
+            .or_else(|| self.pinned.pop())
+            .or_else(|| self.late.pop())
     }
 
     /// A task from elsewhere: the inbox, the injector, the other seats.
@@ -49,7 +58,11 @@ impl Local {
             return None;
         }
         if !self.searching.get() {
-            if !self.shared.idle.try_search(seats) {
+            // Between two helpings of others' tasks: were they worth it?
+            if self.helps.get() && !self.was_idle.get() && self.judge(false) {
+                self.futile.set(true);
+            }
+            if self.futile.get() || !self.shared.idle.try_search(seats) {
                 return None;
             }
             self.searching.set(true);
@@ -108,7 +121,7 @@ impl Local {
 
     fn stole(&self) {
         self.seat().counters.steals.add(1);
-        self.shared.idle.stole();
+        self.helps.set(true);
     }
 
     /// Asks a seat whose owner pops faster than this thread can steal to share by itself.
@@ -147,11 +160,16 @@ impl Local {
         !seat.slot.is_empty()
             || !self.core.deque.is_empty()
             || !self.pinned.is_empty()
+            || !self.late.is_empty()
             || !seat.inbox.is_empty()
     }
 
     /// Whether there is work elsewhere that this seat could take. Looked at once more before it sleeps.
     pub(crate) fn sees_work(&self) -> bool {
+        if self.shared.idle.is_held() {
+            // Whoever is awake sees to it.
+            return false;
+        }
         if !self.shared.injector.is_empty() {
             return true;
         }

@@ -6,12 +6,15 @@
 //!          40  ATTENDED  somebody waits in the driver
 //!          41  SENTINEL  somebody sleeps with a limit and looks after what is neglected
 //!          42  CLOSED    no new tasks; the seats drain
+//!          43  HELD      the tasks are too small to be shared: whoever is awake keeps them, for a while
 //!      48..56  who attends, while ATTENDED
 //! ```
 //! The race it answers: a push that sees nobody to wake against a worker that sees nothing to do. Who pushes
 //! from outside does *push, fence, load of this word*; who goes to sleep does *set PARKED, fence, look at
 //! the queues once more*. By the two fences at least one of them sees the other. The same pair guards the
 //! last searcher: it leaves SEARCHING, fences and looks again, since pushes wake nobody while one searches.
+//! HELD is of that kind, too: while it is set, pushes wake nobody, and sleepers do not look at others' queues.
+//! It is only set while somebody is awake; who goes to sleep as the last one takes it out, fences, and looks.
 //! `docs/src/architecture/sleeping.md` has the whole argument.
 
 use kasasagi_primitive::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
@@ -22,20 +25,25 @@ const SEARCHING_MASK: u64 = 0xff << 32;
 const ATTENDED: u64 = 1 << 40;
 const SENTINEL: u64 = 1 << 41;
 const CLOSED: u64 = 1 << 42;
+const HELD: u64 = 1 << 43;
 const ATTENDANT_SHIFT: u32 = 48;
 const ATTENDANT_MASK: u64 = 0xff << ATTENDANT_SHIFT;
 
-/// The least local tasks for which another worker is woken: one is the owner's next.
-const THRESHOLD_MIN: u32 = 2;
-/// And the most: a burst of eight is worth a wake whatever the last wakes found.
-const THRESHOLD_MAX: u32 = 8;
+/// How long tasks are kept together after a wake that was not worth it: at first, and at most, doubled each time. A
+/// wake costs both sides some 10 µs, so 1 % and less; and what turns out to be larger waits no longer than for this,
+/// or for the next look of the one who has it, or for the sentinel.
+const HOLD_MIN: u64 = 1_000_000;
+const HOLD_DOUBLINGS: u32 = 3;
 
 #[derive(Debug)]
 pub(crate) struct Idle {
     word: AtomicU64,
-    /// How many local tasks are worth a wake: doubled when a woken worker finds nothing, halved by a
-    /// successful steal. A heuristic; races on it cost a wake more or less.
-    threshold: AtomicU32,
+    /// One bit for each seat that there is.
+    seats: u32,
+    /// Until when HELD is to stay, and how often in a row that has been doubled. Heuristics; races on them cost a
+    /// wake more or less.
+    held_until: AtomicU64,
+    doublings: AtomicU32,
     /// One bit a seat: it sleeps without the watch, but with a limit, and looks again. Set by the seat while its
     /// PARKED bit is set, and cleared after that; so a sleeper with this bit is never without limit.
     relooks: AtomicU32,
@@ -52,12 +60,19 @@ pub(crate) enum Risen {
 }
 
 impl Idle {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(seats: usize) -> Self {
         Self {
             word: AtomicU64::new(0),
-            threshold: AtomicU32::new(THRESHOLD_MIN),
+            seats: u32::MAX >> (32 - seats),
+            held_until: AtomicU64::new(0),
+            doublings: AtomicU32::new(0),
             relooks: AtomicU32::new(0),
         }
+    }
+
+    /// One bit for each seat that there is.
+    pub(crate) fn seats(&self) -> u32 {
+        self.seats
     }
 
     fn load(&self) -> u64 {
@@ -82,7 +97,7 @@ impl Idle {
     #[inline]
     pub(crate) fn choose(&self) -> Option<usize> {
         let now = self.load();
-        if now & PARKED_MASK == 0 || now & SEARCHING_MASK != 0 {
+        if now & PARKED_MASK == 0 || now & (SEARCHING_MASK | HELD) != 0 {
             return None;
         }
         self.choose_slow()
@@ -91,7 +106,7 @@ impl Idle {
     #[cold]
     fn choose_slow(&self) -> Option<usize> {
         let before = self.update(|now| {
-            if now & PARKED_MASK == 0 || now & SEARCHING_MASK != 0 {
+            if now & PARKED_MASK == 0 || now & (SEARCHING_MASK | HELD) != 0 {
                 return None;
             }
             Some((now & !(1 << Self::first(now))) + SEARCHING)
@@ -119,9 +134,13 @@ impl Idle {
         before.ok().map(|now| Self::first(now) as usize)
     }
 
-    /// Counts the caller among the searchers, unless there are enough: half of the seats, at least one.
+    /// Counts the caller among the searchers, unless there are enough, half of the seats, at least one; or what
+    /// others have is theirs.
     pub(crate) fn try_search(&self, seats: usize) -> bool {
         self.update(|now| {
+            if now & HELD != 0 {
+                return None;
+            }
             let searching = ((now & SEARCHING_MASK) >> 32) as usize;
             let awake = seats - (now & PARKED_MASK).count_ones() as usize;
             (searching < (awake / 2).max(1)).then(|| now + SEARCHING)
@@ -142,11 +161,71 @@ impl Idle {
     }
 
     /// Announces that the caller is about to sleep; it must look at the queues once more before it does.
-    pub(crate) fn park(&self, seat: usize, searching: bool) {
+    ///
+    /// `vacant` has a bit for each seat that nobody sits in. `hold`: what the others have is to stay theirs; it is
+    /// ignored if nobody else is awake.
+    pub(crate) fn park(&self, seat: usize, searching: bool, hold: bool, vacant: &AtomicU32) {
         let sub = if searching { SEARCHING } else { 0 };
-        let _ = self.update(|now| Some((now | (1 << seat)) - sub));
-        // Pairs with the fence between push and `choose`.
+        let add = if hold { HELD } else { 0 };
+        let _ = self.update(|now| Some((now | (1 << seat) | add) - sub));
+        // Pairs with the fence between push and `choose`, and with the one in `release`.
         fence(Ordering::SeqCst);
+        let now = self.load();
+        let absent = (now & PARKED_MASK) as u32 | vacant.load(Ordering::Relaxed);
+        if now & HELD != 0 && self.seats & !absent == 0 {
+            self.release();
+        }
+    }
+
+    /// From now on the others' queues are to be looked at again: nobody may be awake who has them.
+    pub(crate) fn release(&self) {
+        // Pairs with the one in `park`: who sets HELD sees that this seat is vacant, or this sees HELD.
+        fence(Ordering::SeqCst);
+        if self.is_held() {
+            self.word.fetch_and(!HELD, Ordering::AcqRel);
+            // Who pushed meanwhile woke nobody; this looks at the queues from here on.
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// The caller is awake again, and so may keep what there is until the hold is over.
+    pub(crate) fn hold_again(&self, now: u64) {
+        if !self.is_held() && !self.is_hold_over(now) {
+            self.word.fetch_or(HELD, Ordering::AcqRel);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        self.load() & HELD != 0
+    }
+
+    /// Whether HELD has been set for as long as it was to be.
+    pub(crate) fn is_hold_over(&self, now: u64) -> bool {
+        now >= self.held_until.load(Ordering::Relaxed)
+    }
+
+    /// A wake was not worth it: the next `park` with `hold` is to last until then.
+    pub(crate) fn wake_was_futile(&self, now: u64) {
+        let doublings = self.doublings.load(Ordering::Relaxed);
+        self.held_until.store(now.saturating_add(HOLD_MIN << doublings), Ordering::Relaxed);
+        if doublings < HOLD_DOUBLINGS {
+            self.doublings.store(doublings + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// A wake was worth it.
+    pub(crate) fn wake_was_worth_it(&self) {
+        if self.doublings.load(Ordering::Relaxed) != 0 {
+            self.doublings.store(0, Ordering::Relaxed);
+            self.held_until.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// The tasks are large enough to be shared, or the time is over.
+    pub(crate) fn end_hold(&self) {
+        self.held_until.store(0, Ordering::Relaxed);
+        self.release();
     }
 
     /// The sleeper is up: takes its bit out, if no waker has.
@@ -233,27 +312,5 @@ impl Idle {
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.word.load(Ordering::Acquire) & CLOSED != 0
-    }
-
-    /// How many local tasks are worth a wake.
-    #[inline]
-    pub(crate) fn threshold(&self) -> usize {
-        self.threshold.load(Ordering::Relaxed) as usize
-    }
-
-    /// A woken worker found nothing: wake less readily.
-    pub(crate) fn woken_for_nothing(&self) {
-        let now = self.threshold.load(Ordering::Relaxed);
-        if now < THRESHOLD_MAX {
-            self.threshold.store(now * 2, Ordering::Relaxed);
-        }
-    }
-
-    /// A steal succeeded: wake more readily.
-    pub(crate) fn stole(&self) {
-        let now = self.threshold.load(Ordering::Relaxed);
-        if now > THRESHOLD_MIN {
-            self.threshold.store(now / 2, Ordering::Relaxed);
-        }
     }
 }

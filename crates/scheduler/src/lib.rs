@@ -36,7 +36,7 @@ pub use config::{Config, MAX_SEATS};
 pub use driver::{Driver, NEVER, NoDriver};
 pub use front::{FrontSeat, Guest, Occupied};
 pub use metrics::{Metrics, SeatMetrics};
-pub use spawner::{Spawner, new};
+pub use spawner::{Spawner, new, spawn_in_seat};
 pub use worker::Worker;
 
 /// Whether this thread sits in a seat of any scheduler.

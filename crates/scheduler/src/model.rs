@@ -28,7 +28,7 @@ impl Driver for Still {
     fn deadline(&self, _: usize) -> u64 {
         NEVER
     }
-    fn fire(&self, _: usize, _: u64) -> usize {
+    fn fire(&self, _: usize, _: u64, _: usize) -> usize {
         0
     }
     fn look(&self, _: usize) -> usize {
@@ -118,7 +118,7 @@ fn loom_the_last_searcher_looks_again() {
     explore("last_searcher", || {
         let spawner = scheduler(2);
         let idle = &spawner.shared.idle;
-        idle.park(1, false);
+        spawner.shared.park(1, false, false);
         let searcher = sit(&spawner.shared, 0);
         assert!(idle.try_search(2));
         searcher.searching.set(true);
@@ -156,6 +156,61 @@ fn loom_the_push_that_makes_two_wakes_a_seat() {
         // In a long poll: nothing of its turn's end.
         sleeper.join().expect("no panic");
         end(&spawner, owner);
+    });
+}
+
+/// P7: a seat goes to sleep and leaves what there is to the other one, which leaves its seat; a task comes from
+/// outside. Fails if who leaves does not take HELD out, or who sets it does not look again who is there.
+#[test]
+fn loom_what_is_held_is_not_left_to_a_seat_that_is_left() {
+    explore("held_and_left", || {
+        let spawner = scheduler(2);
+        let leaves = sit(&spawner.shared, 0);
+        let sleeper = {
+            let shared = Arc::clone(&spawner.shared);
+            thread::spawn(move || {
+                let local = sit(&shared, 1);
+                shared.park(1, false, true);
+                local.sees_work()
+            })
+        };
+        let stranger = {
+            let spawner = spawner.clone();
+            thread::spawn(move || spawn(&spawner, async {}))
+        };
+        leaves.leave();
+        spawner.shared.left(0);
+        stranger.join().expect("no panic");
+        let sees = sleeper.join().expect("no panic");
+        assert!(sees || spawner.shared.idle.parked() == 0, "nobody will ever look");
+        end(&spawner, sit(&spawner.shared, 0));
+    });
+}
+
+/// P7: as above, and the other one goes to sleep. Fails if HELD stays when the last one sleeps.
+#[test]
+fn loom_what_is_held_is_not_left_to_a_seat_that_sleeps() {
+    explore("held_and_asleep", || {
+        let spawner = scheduler(2);
+        let last = sit(&spawner.shared, 0);
+        let sleeper = {
+            let shared = Arc::clone(&spawner.shared);
+            thread::spawn(move || {
+                let local = sit(&shared, 1);
+                shared.park(1, false, true);
+                local.sees_work()
+            })
+        };
+        let stranger = {
+            let spawner = spawner.clone();
+            thread::spawn(move || spawn(&spawner, async {}))
+        };
+        spawner.shared.park(0, false, false);
+        let last_sees = last.sees_work();
+        stranger.join().expect("no panic");
+        let sees = sleeper.join().expect("no panic");
+        assert!(sees || last_sees || spawner.shared.idle.parked() != 0b11, "nobody will ever look");
+        end(&spawner, last);
     });
 }
 
@@ -240,7 +295,7 @@ fn loom_who_sleeps_beside_a_running_seat_watches_it() {
             let shared = Arc::clone(&spawner.shared);
             thread::spawn(move || {
                 let local = sit(&shared, 1);
-                shared.idle.park(1, false);
+                shared.park(1, false, false);
                 local.watch_until(LONG_AFTER)
             })
         };
@@ -261,16 +316,16 @@ fn loom_the_watch_is_passed_on_or_somebody_looks_again() {
         let idle = &spawner.shared.idle;
         spawner.shared.last_watch.store(LONG_AFTER, Ordering::Relaxed);
         let runs = sit(&spawner.shared, 0);
-        idle.park(0, false);
+        spawner.shared.park(0, false, false);
         runs.watching.set(idle.try_watch());
         runs.last_check.set(LONG_AFTER + 1);
         // Since long ago, without limit.
-        idle.park(2, false);
+        spawner.shared.park(2, false, false);
         let sleeper = {
             let shared = Arc::clone(&spawner.shared);
             thread::spawn(move || {
                 let local = sit(&shared, 1);
-                shared.idle.park(1, false);
+                shared.park(1, false, false);
                 local.watch_until(LONG_AFTER + 1)
             })
         };

@@ -1,12 +1,18 @@
 //! Where a task goes that was woken, spawned, or has to run again.
+#![allow(
+    unsafe_code,
+    reason = "a task refers to its scheduler without a count: a promise of the scheduler's"
+)]
 
 use crate::current;
-use crate::seat::Local;
+use crate::seat::{Local, Wakes};
 use crate::shared::Shared;
 use kasasagi_primitive::sync::atomic::{Ordering, fence};
 use kasasagi_task::{Home, Runnable, Schedule};
 
-impl Schedule for Shared {
+// SAFETY: whoever can spawn or run tasks holds a `Keeper`; the last of them leaks a share if a task is left that is not
+// complete.
+unsafe impl Schedule for Shared {
     #[inline]
     fn schedule(task: Runnable, home: Home<Self>) {
         current::with(|local| match local {
@@ -42,19 +48,30 @@ impl Shared {
     }
 }
 
+/// So many tasks are worth a look around for another worker: one is the owner's next.
+const ENOUGH: usize = 2;
+
 impl Local {
     /// Queues a task that a wake on this thread made due.
     #[inline]
     pub(crate) fn woken(&self, task: Runnable) {
         match task.pin() {
-            None if self.in_driver.get() => self.core.deque.push(task),
-            None => {
-                if let Some(displaced) = self.seat().slot.put(task) {
-                    self.push(displaced);
+            None => match self.wakes.get() {
+                Wakes::Task => {
+                    if let Some(displaced) = self.seat().slot.put(task) {
+                        self.push(displaced);
+                    }
                 }
-            }
-            Some(pin) if pin as usize == self.index => self.pinned.push(task),
-            Some(pin) => self.shared.send(pin as usize, task),
+                Wakes::Joiner if self.lifo_left.get() > 0 => {
+                    if let Some(earlier) = self.upcoming.replace(Some(task)) {
+                        self.push(earlier);
+                    }
+                }
+                Wakes::Joiner | Wakes::LateJoiner | Wakes::Driver => self.core.deque.push(task),
+            },
+            Some(pin) if pin as usize != self.index => self.shared.send(pin as usize, task),
+            Some(_) if self.wakes.get() == Wakes::LateJoiner => self.late.push(task),
+            Some(_) => self.pinned.push(task),
         }
     }
 
@@ -63,7 +80,7 @@ impl Local {
     pub(crate) fn spawned(&self, task: Runnable) {
         self.seat().counters.spawned.add(1);
         let slot = &self.seat().slot;
-        if slot.is_empty() && self.core.deque.is_empty() && !self.in_driver.get() {
+        if slot.is_empty() && self.core.deque.is_empty() && self.wakes.get() == Wakes::Task {
             // The slot is empty and only this thread fills it.
             let _ = slot.put(task);
         } else {
@@ -86,7 +103,7 @@ impl Local {
         // With the one in the slot.
         let count = self.core.deque.len() + 2;
         self.core.deque.push(task);
-        if count == self.shared.idle.threshold() {
+        if count == ENOUGH {
             // The push that makes it enough is fenced: this poll may go on for long, and a worker that parks
             // just now must see the push or be seen. Later pushes would only repeat the hint; the end of the
             // turn does it again, after the full barrier of a pop.

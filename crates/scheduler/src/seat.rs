@@ -10,10 +10,10 @@ use crate::metrics::Counters;
 use crate::shared::Shared;
 use crate::sleeper::Sleeper;
 use kasasagi_primitive::deque::{Stealer, Worker as Deque};
-use kasasagi_primitive::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, fence};
+use kasasagi_primitive::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
 use kasasagi_primitive::sync::{Arc, Mutex};
 use kasasagi_task::slab::Heap;
-use kasasagi_task::{Attributes, Birth, Ids, JoinError, Runnable, Task};
+use kasasagi_task::{Attributes, Birth, Ids, JoinError, Runnable, Spawn, Task};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
@@ -153,33 +153,67 @@ impl Pinned {
         // SAFETY: pushed once, and taken out just now.
         Some(unsafe { Runnable::from_raw(raw) })
     }
+
+    /// Moves all of `other` behind what is here.
+    pub(crate) fn append(&self, other: &Self) {
+        while let Some(task) = other.pop() {
+            self.push(task);
+        }
+    }
+}
+
+/// Where a woken task goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wakes {
+    /// It is next: a task woke it.
+    Task,
+    /// Behind the queue: an event or a timer woke it. One wake of others follows at the end.
+    Driver,
+    /// It is next, and cannot be stolen any more: what it awaited has ended, and nothing else is due.
+    Joiner,
+    /// Behind the queue: what it awaited has ended.
+    LateJoiner,
+}
+
+/// Where a seat stood when it began to help others.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Help {
+    pub(crate) at: u64,
+    pub(crate) polls: u64,
+    pub(crate) completed: u64,
 }
 
 /// What only the thread in the seat touches, and hands over when it leaves.
-#[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) deque: Deque<Runnable>,
     pub(crate) heap: Heap,
-    ids: RefCell<Ids>,
+    ids: Cell<Ids>,
 }
 
 impl Core {
+    #[inline]
+    fn take_id(&self) -> u64 {
+        let mut ids = self.ids.take();
+        let id = ids.take();
+        self.ids.set(ids);
+        id
+    }
+
     pub(crate) fn new() -> Self {
-        Self { deque: Deque::new_fifo(), heap: Heap::new(), ids: RefCell::new(Ids::new()) }
+        Self { deque: Deque::new_fifo(), heap: Heap::new(), ids: Cell::new(Ids::new()) }
     }
 }
 
 /// What others see of a seat.
-#[derive(Debug)]
 pub(crate) struct Seat {
     pub(crate) slot: Slot,
     pub(crate) stealer: Stealer<Runnable>,
     pub(crate) inbox: Inbox,
     pub(crate) sleeper: Sleeper,
-    /// Moves with every turn; one that stands still is in a long poll.
-    pub(crate) tick: AtomicU64,
     /// A thief asks the owner to share, see `Local::ask`.
     pub(crate) asked: AtomicBool,
+    /// It was woken to have the watch, and not for tasks. A hint.
+    pub(crate) called_to_watch: AtomicBool,
     pub(crate) counters: Counters,
     core: Mutex<Option<Core>>,
 }
@@ -191,8 +225,8 @@ impl Seat {
             stealer: core.deque.stealer(),
             inbox: Inbox::new(),
             sleeper: Sleeper::new(),
-            tick: AtomicU64::new(0),
             asked: AtomicBool::new(false),
+            called_to_watch: AtomicBool::new(false),
             counters: Counters::new(),
             core: Mutex::new(Some(core)),
         }
@@ -212,13 +246,18 @@ impl Seat {
 pub(crate) struct Local {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
+    /// `shared.seats[index]`, looked up once: every turn is there several times.
+    seat: NonNull<Seat>,
     pub(crate) core: Core,
     pub(crate) pinned: Pinned,
+    /// Pinned tasks whose turn comes after the queue's, or at the next look outside: those that awaited others.
+    pub(crate) late: Pinned,
     /// Pinned tasks that have not ended.
     pub(crate) pinned_live: Cell<usize>,
-    /// The driver runs: what it wakes goes to the queue, and one wake of others follows at the end.
-    pub(crate) in_driver: Cell<bool>,
-    pub(crate) tick: Cell<u64>,
+    /// Where what is woken now goes.
+    pub(crate) wakes: Cell<Wakes>,
+    /// What is next, whatever is in the slot: whoever awaited the task that has just ended.
+    pub(crate) upcoming: Cell<Option<Runnable>>,
     pub(crate) lifo_left: Cell<u32>,
     /// The next turn of the queues is the pinned tasks'.
     pub(crate) pinned_turn: Cell<bool>,
@@ -226,8 +265,12 @@ pub(crate) struct Local {
     pub(crate) check_interval: Cell<u32>,
     pub(crate) last_check: Cell<u64>,
     pub(crate) searching: Cell<bool>,
-    /// Somebody woke this seat, and it has found nothing yet.
-    pub(crate) woken: Cell<bool>,
+    /// Somebody woke this seat for others' tasks, or it took some by itself, and it has not been judged yet.
+    pub(crate) helps: Cell<bool>,
+    /// It was judged to be of no use, and goes to sleep.
+    pub(crate) futile: Cell<bool>,
+    /// What was when it began.
+    pub(crate) help: Cell<Help>,
     /// It slept, or searched, since it last ran a task.
     pub(crate) was_idle: Cell<bool>,
     /// The scheduler is closed, as of the last look.
@@ -235,8 +278,8 @@ pub(crate) struct Local {
     pub(crate) watching: Cell<bool>,
     /// This seat sleeps without the watch, but with a limit.
     pub(crate) relooks: Cell<bool>,
-    /// What the watch saw of the others' ticks at its last look.
-    pub(crate) seen_ticks: RefCell<Vec<u64>>,
+    /// How many polls the others had made at the watch's last look.
+    pub(crate) seen_polls: RefCell<Vec<u64>>,
     /// When that was.
     pub(crate) last_look: Cell<u64>,
     /// Since when everybody sleeps, as far as the watch knows.
@@ -252,7 +295,9 @@ impl Local {
     pub(crate) fn take(shared: &Arc<Shared>, index: usize) -> Option<Self> {
         let seat = &shared.seats[index];
         let core = seat.core.lock().take()?;
-        core.ids.borrow_mut().renew();
+        let mut ids = core.ids.take();
+        ids.renew();
+        core.ids.set(ids);
         seat.sleeper.sit();
         shared.vacant.fetch_and(!(1 << index), Ordering::AcqRel);
         // Pairs with the fence in `Idle::park`: who goes to sleep sees that this seat runs, and watches it, or is
@@ -262,23 +307,27 @@ impl Local {
         Some(Self {
             shared: Arc::clone(shared),
             index,
+            seat: NonNull::from(&**seat),
             core,
             pinned: Pinned::new(),
+            late: Pinned::new(),
             pinned_live: Cell::new(0),
-            in_driver: Cell::new(false),
-            tick: Cell::new(0),
+            wakes: Cell::new(Wakes::Task),
+            upcoming: Cell::new(None),
             lifo_left: Cell::new(shared.config.lifo_limit),
             pinned_turn: Cell::new(true),
             until_check: Cell::new(1),
             check_interval: Cell::new(8),
             last_check: Cell::new(0),
             searching: Cell::new(false),
-            woken: Cell::new(false),
+            helps: Cell::new(false),
+            futile: Cell::new(false),
+            help: Cell::new(Help::default()),
             was_idle: Cell::new(true),
             closing: Cell::new(false),
             watching: Cell::new(false),
             relooks: Cell::new(false),
-            seen_ticks: RefCell::new(vec![0; shared.seats.len()]),
+            seen_polls: RefCell::new(vec![0; shared.seats.len()]),
             last_look: Cell::new(0),
             last_trim: Cell::new(0),
             trims_left: Cell::new(0),
@@ -292,14 +341,16 @@ impl Local {
         // Woken for work, or given the watch, and asked to leave before it looked. Who holds on to either leaves
         // nobody who is woken, or who watches, ever after.
         self.leave_idle();
-        let Self { shared, index, core, .. } = self;
+        let Self { shared, index, core, upcoming, .. } = self;
         let seat = &shared.seats[index];
-        if let Some(task) = seat.slot.take() {
+        for task in upcoming.take().into_iter().chain(seat.slot.take()) {
             core.deque.push(task);
         }
         seat.sleeper.leave();
         *seat.core.lock() = Some(core);
         shared.vacant.fetch_or(1 << index, Ordering::AcqRel);
+        // It may have been the last one awake, for whom others left what it had.
+        shared.idle.release();
     }
 
     /// Runs `f` with this as the thread's seat, and its heap as the thread's heap.
@@ -308,8 +359,10 @@ impl Local {
         self.core.heap.enter(f)
     }
 
+    #[inline]
     pub(crate) fn seat(&self) -> &Seat {
-        &self.shared.seats[self.index]
+        // SAFETY: `take` made it of a seat of `shared`, which is held here and never moves its seats.
+        unsafe { self.seat.as_ref() }
     }
 
     /// A task that may run on any seat.
@@ -323,11 +376,24 @@ impl Local {
         Birth {
             heap: &self.core.heap,
             home: &self.shared,
-            id: self.core.ids.borrow_mut().take(),
+            id: self.core.take_id(),
             pin: pin.then_some(self.index as u32),
             place,
             attributes,
         }
+    }
+
+    #[inline]
+    pub(crate) fn spawn<F>(&self, place: &'static Location<'static>, what: F) -> Task<F::Output>
+    where
+        F: Spawn,
+        F::Future: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (future, attributes) = what.into_parts();
+        let (runnable, task) = self.birth(false, place, attributes).spawn(future);
+        self.spawned(runnable);
+        task
     }
 
     /// Makes a task of a future that stays on this thread.
@@ -397,6 +463,15 @@ impl Local {
         x ^= x << 17;
         self.random.set(x);
         x
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat")
+            .field("slot", &self.slot)
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The watch: what is neglected behind a long poll, and for how long at most.
 //!
 //! A worker that sleeps while others run sleeps with a limit, if nobody does so already: it has the watch. At
-//! each limit it looks at the others' ticks. A seat whose tick stood still since the last look is in a long
+//! each limit it looks at how many polls the others have made. A seat whose count stood still since the last look is in a long
 //! poll: its queue, its slot and its overdue timers are served here; events are served anyhow, since who
 //! wakes attends the driver if nobody does. Who has the watch and finds work passes it on, at most once in
 //! [`PASS`], since it costs a wake; who goes to sleep without it meanwhile looks again after that time, and if
@@ -12,7 +12,8 @@
 //! Go's `sysmon` is the model; here it is no thread, but whoever is idle.
 
 use crate::driver::NEVER;
-use crate::seat::Local;
+use crate::seat::{Local, Wakes};
+use crate::worker::FIRED_IDLE;
 use kasasagi_primitive::deque::Steal;
 use kasasagi_primitive::sync::atomic::Ordering;
 
@@ -23,12 +24,17 @@ const QUIET: u64 = 50_000_000;
 /// 0.05 % of a processor. With 50 ms every second event behind a long poll waited for 43 ms.
 const PASS: u64 = 10_000_000;
 
+/// A poll that takes longer than this on average is worth sharing, whatever was thought before.
+const LARGE: u64 = 20_000;
+
 impl Local {
     /// Which other seats run, or look for work.
-    fn running_others(&self) -> u32 {
+    pub(crate) fn running_others(&self) -> u32 {
         let shared = &*self.shared;
-        let all = if shared.seats.len() == 32 { u32::MAX } else { (1 << shared.seats.len()) - 1 };
-        all & !shared.vacant.load(Ordering::Relaxed) & !shared.idle.parked() & !(1 << self.index)
+        shared.idle.seats()
+            & !shared.vacant.load(Ordering::Relaxed)
+            & !shared.idle.parked()
+            & !(1 << self.index)
     }
 
     /// Takes the watch if it is needed, and says until when this seat may sleep for its sake.
@@ -40,7 +46,7 @@ impl Local {
         if !self.watching.get() && self.running_others() != 0 && shared.idle.try_watch() {
             self.watching.set(true);
             self.quiet_since.set(now);
-            self.remember_ticks(now);
+            self.remember_polls(now);
         }
         if self.watching.get() {
             return self.last_look.get().saturating_add(shared.config.sentinel_period);
@@ -55,11 +61,11 @@ impl Local {
         passed
     }
 
-    fn remember_ticks(&self, now: u64) {
+    fn remember_polls(&self, now: u64) {
         self.last_look.set(now);
-        let mut seen = self.seen_ticks.borrow_mut();
+        let mut seen = self.seen_polls.borrow_mut();
         for (seen, seat) in seen.iter_mut().zip(&self.shared.seats) {
-            *seen = seat.tick.load(Ordering::Relaxed);
+            *seen = seat.counters.polls.get();
         }
     }
 
@@ -68,7 +74,7 @@ impl Local {
         if !self.watching.get() {
             return;
         }
-        // Woken early: a tick that stood still for less than the period proves nothing.
+        // Woken early: a count that stood still for less than the period proves nothing.
         if now.saturating_sub(self.last_look.get()) < self.shared.config.sentinel_period {
             return;
         }
@@ -83,17 +89,23 @@ impl Local {
         while running != 0 {
             let seat = running.trailing_zeros() as usize;
             running &= running - 1;
-            let tick = self.shared.seats[seat].tick.load(Ordering::Relaxed);
-            if self.seen_ticks.borrow()[seat] == tick {
+            let polls = self.shared.seats[seat].counters.polls.get();
+            let since = polls.wrapping_sub(self.seen_polls.borrow()[seat]);
+            if since == 0 {
                 self.rescue(seat, now);
+            } else if now.saturating_sub(self.last_look.get()) / since > LARGE {
+                // It keeps tasks that are too large for that, and may not look outside before many of them.
+                self.shared.idle.end_hold();
             }
         }
-        self.remember_ticks(now);
+        self.remember_polls(now);
     }
 
     /// Serves what `seat` neglects.
     fn rescue(&self, seat: usize, now: u64) {
         let shared = &*self.shared;
+        // Its tasks are too large to wait for it.
+        shared.idle.end_hold();
         let other = &shared.seats[seat];
         let mut rescued = 0;
         if let Steal::Success(task) =
@@ -106,9 +118,7 @@ impl Local {
             rescued += 1;
         }
         if shared.driver.deadline(seat) <= now {
-            let before = self.in_driver.replace(true);
-            rescued += shared.driver.fire(seat, now);
-            self.in_driver.set(before);
+            rescued += self.with_wakes(Wakes::Driver, || shared.driver.fire(seat, now, FIRED_IDLE));
         }
         if rescued > 0 {
             self.seat().counters.rescues.add(1);
@@ -133,6 +143,7 @@ impl Local {
         self.shared.last_watch.store(now.max(1), Ordering::Relaxed);
         // It wakes as a searcher, finds nothing, sees that others run, and goes to sleep with the watch.
         if let Some(seat) = idle.choose_any() {
+            self.shared.seats[seat].called_to_watch.store(true, Ordering::Relaxed);
             self.shared.unpark(seat);
         }
     }

@@ -64,10 +64,11 @@ impl Shared {
             .map(|core| core.heap.registry())
             .chain(outsides.iter().map(|outside| outside.lock().heap.registry()))
             .collect();
-        let all = if config.seats == 32 { u32::MAX } else { (1 << config.seats) - 1 };
+        let idle = Idle::new(config.seats);
+        let all = idle.seats();
         Arc::new(Self {
             seats: cores.into_iter().map(|core| CachePadded::new(Seat::new(core))).collect(),
-            idle: CachePadded::new(Idle::new()),
+            idle: CachePadded::new(idle),
             injector: Injector::new(),
             driver,
             vacant: AtomicU32::new(all),
@@ -98,6 +99,11 @@ impl Shared {
         if self.is_deserted() {
             self.call_caretaker();
         }
+    }
+
+    /// Announces that a seat is about to sleep, see [`Idle::park`].
+    pub(crate) fn park(&self, seat: usize, searching: bool, hold: bool) {
+        self.idle.park(seat, searching, hold, &self.vacant);
     }
 
     pub(crate) fn unpark(&self, seat: usize) {

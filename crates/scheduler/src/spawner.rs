@@ -66,10 +66,7 @@ impl Spawner {
     {
         current::with(|local| match local {
             Some(local) if Arc::ptr_eq(&local.shared, &self.shared) && !local.closing.get() => {
-                let (future, attributes) = what.into_parts();
-                let (runnable, task) = local.birth(false, place, attributes).spawn(future);
-                local.spawned(runnable);
-                task
+                local.spawn(place, what)
             }
             _ => self.spawn_outside(place, what),
         })
@@ -219,6 +216,23 @@ impl Spawner {
     pub fn driver(&self) -> &dyn Driver {
         &*self.shared.driver
     }
+}
+
+/// Spawns a task into the scheduler in whose seat this thread sits, as [`Spawner::spawn`] does.
+///
+/// # Errors
+/// Gives `what` back if the thread sits in no seat, or the scheduler is closed.
+#[inline]
+pub fn spawn_in_seat<F>(place: &'static Location<'static>, what: F) -> Result<Task<F::Output>, F>
+where
+    F: Spawn,
+    F::Future: Send + 'static,
+    F::Output: Send + 'static,
+{
+    current::with(|local| match local {
+        Some(local) if !local.closing.get() => Ok(local.spawn(place, what)),
+        _ => Err(what),
+    })
 }
 
 struct SeatWaker {

@@ -57,11 +57,11 @@ fn who_leaves_a_seat_searches_and_watches_no_more() {
     let spawner = scheduler(3);
     let [front, _runs, sleeper] = sit(&spawner.shared);
     // It goes to sleep while others run, and takes the watch.
-    spawner.shared.idle.park(0, false);
+    spawner.shared.park(0, false, false);
     let _ = front.watch_until(0);
     assert!(spawner.shared.idle.is_watched());
     // It is woken for work, and asked to leave before it looks.
-    spawner.shared.idle.park(2, false);
+    spawner.shared.park(2, false, false);
     assert_eq!(spawner.shared.idle.choose(), Some(0));
     front.rise();
     front.leave();
@@ -81,9 +81,9 @@ fn the_watch_goes_on_to_a_sleeper_without_limit_however_recent_the_last_time() {
     let [_runs, first, second] = sit(&spawner.shared);
     // Both sleep without limit, since the watch was passed on last long ago.
     spawner.shared.last_watch.store(1, Ordering::Relaxed);
-    idle.park(2, false);
+    spawner.shared.park(2, false, false);
     idle.stop_watching();
-    idle.park(1, false);
+    spawner.shared.park(1, false, false);
     let late = 1_000_000_000;
     assert!(first.watch_until(late) < NEVER, "the first has the watch");
     assert_eq!(second.watch_until(late), NEVER);
@@ -96,7 +96,7 @@ fn the_watch_goes_on_to_a_sleeper_without_limit_however_recent_the_last_time() {
     // Was there one that looks again by itself, it would do.
     second.rise();
     second.leave_idle();
-    idle.park(2, false);
+    spawner.shared.park(2, false, false);
     assert!(idle.try_watch());
     assert!(second.watch_until(late + 2) < NEVER);
     idle.stop_watching();
@@ -135,7 +135,7 @@ impl Driver for Watched {
     fn deadline(&self, _: usize) -> u64 {
         NEVER
     }
-    fn fire(&self, _: usize, _: u64) -> usize {
+    fn fire(&self, _: usize, _: u64, _: usize) -> usize {
         0
     }
     fn look(&self, _: usize) -> usize {
@@ -187,7 +187,7 @@ impl Driver for OneTimer {
     fn deadline(&self, seat: usize) -> u64 {
         if seat == 0 { self.0.load(Ordering::Relaxed) } else { NEVER }
     }
-    fn fire(&self, _: usize, _: u64) -> usize {
+    fn fire(&self, _: usize, _: u64, _: usize) -> usize {
         self.0.store(NEVER, Ordering::Relaxed);
         1
     }

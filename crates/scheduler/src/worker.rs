@@ -1,21 +1,27 @@
 //! The loop of a seat: find a task, run it, look outside from time to time, sleep.
 
 use crate::idle::Risen;
-use crate::seat::Local;
+use crate::seat::{Help, Local, Wakes};
 use crate::shared::{Keeper, Shared};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::task_context;
-use kasasagi_task::{Ran, Runnable};
+use kasasagi_task::{Joiner, Ran, Runnable};
 
 /// Events that a busy worker takes at a look, and one that attends takes at once: a busy worker's queue must
 /// not be flooded in front of what it has (tokio learned this with 1,024 into a ring of 256).
 const LOOK_EVENTS: usize = 64;
 const ATTEND_EVENTS: usize = 256;
 
+/// Timers that a worker with nothing else to do fires at once. One that is busy fires as many as it has polled tasks
+/// since it looked last: so its queue does not grow by timers faster than it shrinks.
+pub(crate) const FIRED_IDLE: usize = 512;
+
 /// Polls between two looks outside; adapted within these bounds to the time they take.
 const CHECK_MIN: u32 = 8;
 const CHECK_MAX: u32 = 512;
+/// The most of them before the first look after a sleep.
+const CHECK_AWAKE: u32 = 16;
 
 /// Tasks a busy worker takes out of the injector at a check.
 const CHECK_INJECTED: usize = 8;
@@ -83,7 +89,6 @@ impl Local {
     /// Runs one task, or sleeps once.
     #[inline]
     pub(crate) fn turn(&self) {
-        self.count_turn();
         let left = self.until_check.get() - 1;
         self.until_check.set(left);
         if left == 0 {
@@ -93,13 +98,6 @@ impl Local {
             Some(task) => self.execute(task),
             None => self.sleep(),
         }
-    }
-
-    #[inline]
-    fn count_turn(&self) {
-        let tick = self.tick.get().wrapping_add(1);
-        self.tick.set(tick);
-        self.seat().tick.store(tick, Ordering::Relaxed);
     }
 
     #[inline]
@@ -113,20 +111,34 @@ impl Local {
         match task.run() {
             Ran::Pending => {}
             Ran::Requeue(task) => self.again(task),
-            Ran::Complete => {
+            Ran::Complete(joiner) => {
                 counters.completed.add(1);
                 if pinned {
                     self.pinned_live.set(self.pinned_live.get() - 1);
                 }
+                if !joiner.is_nobody() {
+                    self.wake_joiner(joiner);
+                }
             }
         }
         let count = self.core.deque.len() + usize::from(!self.seat().slot.is_empty());
-        if count >= 2 && self.seat().asked.load(Ordering::Relaxed) {
-            self.share();
-        }
-        if count >= self.shared.idle.threshold() {
+        if count >= 2 {
+            if self.seat().asked.load(Ordering::Relaxed) {
+                self.share();
+            }
             self.shared.maybe_wake();
         }
+    }
+
+    /// Wakes who awaits a task that has just ended.
+    ///
+    /// Behind the queue, if there is one: a parent of many awaits them one after the other, and would otherwise have
+    /// a turn after each, to wait for the next. When its turn comes, all that were queued before it have ended.
+    #[inline]
+    fn wake_joiner(&self, joiner: Joiner) {
+        let last = self.core.deque.is_empty();
+        let wakes = if last { Wakes::Joiner } else { Wakes::LateJoiner };
+        self.with_wakes(wakes, || drop(joiner));
     }
 
     /// From idle to running: no searcher any more, and somebody else has the watch.
@@ -134,7 +146,14 @@ impl Local {
     pub(crate) fn leave_idle(&self) {
         self.was_idle.set(false);
         self.trims_left.set(TRIMS);
-        self.woken.set(false);
+        if self.helps.get() {
+            let counters = &self.seat().counters;
+            self.help.set(Help {
+                at: self.shared.driver.now(),
+                polls: counters.polls.get(),
+                completed: counters.completed.get(),
+            });
+        }
         if self.searching.replace(false) && self.shared.idle.stop_searching() {
             // Pushes woke nobody while this seat searched: what they left is seen now, after the fence. In the
             // others' queues too, whose owners may not come to the end of their polls for long.
@@ -145,23 +164,23 @@ impl Local {
         self.pass_watch_on();
     }
 
-    /// Does what `f` of the driver does, with its wakes going to the end of the queue.
-    fn in_driver<R>(&self, f: impl FnOnce() -> R) -> R {
-        let before = self.in_driver.replace(true);
+    /// Runs `f`; the tasks that it wakes go where `wakes` says.
+    pub(crate) fn with_wakes<R>(&self, wakes: Wakes, f: impl FnOnce() -> R) -> R {
+        let before = self.wakes.replace(wakes);
         let result = f();
-        self.in_driver.set(before);
+        self.wakes.set(before);
         result
     }
 
     /// Fires the timers of this seat, and of those that nobody sits in.
-    pub(crate) fn fire_timers(&self, now: u64) {
+    pub(crate) fn fire_timers(&self, now: u64, max: usize) {
         let driver = &self.shared.driver;
         let mut seats = self.shared.vacant.load(Ordering::Relaxed) | (1 << self.index);
         while seats != 0 {
             let seat = seats.trailing_zeros() as usize;
             seats &= seats - 1;
             if driver.deadline(seat) <= now {
-                self.in_driver(|| driver.fire(seat, now));
+                self.with_wakes(Wakes::Driver, || driver.fire(seat, now, max));
             }
         }
     }
@@ -172,17 +191,22 @@ impl Local {
         let shared = &*self.shared;
         let now = shared.driver.now();
         task_context::set_coarse_now(now);
-        self.adapt_interval(now);
+        let polled = self.check_interval.get() as usize;
+        let poll = self.adapt_interval(now);
+        if shared.idle.is_held() && (self.deserves_help(poll) || shared.idle.is_hold_over(now)) {
+            shared.idle.end_hold();
+        }
         self.seat().counters.checks.add(1);
-        self.fire_timers(now);
+        self.fire_timers(now, polled);
         if !shared.idle.is_attended() {
-            self.in_driver(|| shared.driver.look(LOOK_EVENTS));
+            self.with_wakes(Wakes::Driver, || shared.driver.look(LOOK_EVENTS));
         }
         self.empty_inbox();
+        self.pinned.append(&self.late);
         if let Some(task) = self.take_injected(CHECK_INJECTED) {
             self.core.deque.push(task);
         }
-        self.core.heap.collect();
+        self.core.heap.collect_some();
         // A seat that never sleeps, since its tasks yield, asks them to end here.
         if shared.idle.is_closed() && !self.closing.replace(true) {
             self.cancel_all();
@@ -193,7 +217,8 @@ impl Local {
         }
     }
 
-    fn adapt_interval(&self, now: u64) {
+    /// Says how long a poll took on average in the interval that ends now.
+    fn adapt_interval(&self, now: u64) -> u64 {
         let target = self.shared.config.check_target;
         let took = now.saturating_sub(self.last_check.replace(now));
         let interval = self.check_interval.get();
@@ -207,15 +232,21 @@ impl Local {
         let next = next.clamp(CHECK_MIN, CHECK_MAX);
         self.check_interval.set(next);
         self.until_check.set(next);
+        took / u64::from(interval)
+    }
+
+    /// Whether what is queued here is worth another worker's wake, if each takes as long as `poll`.
+    fn deserves_help(&self, poll: u64) -> bool {
+        let config = &self.shared.config;
+        let queued = self.core.deque.len() as u64;
+        poll >= config.worth_sharing && poll.saturating_mul(queued) >= 2 * config.worth_waking
     }
 
     /// Nothing to do: waits for somebody's wake, an event or a timer.
     #[cold]
     pub(crate) fn sleep(&self) {
         let shared = &*self.shared;
-        if self.woken.replace(false) {
-            shared.idle.woken_for_nothing();
-        }
+        let hold = self.judge(true) | self.futile.replace(false);
         self.closing.set(shared.idle.is_closed());
         if self.closing.get() {
             self.cancel_all();
@@ -225,7 +256,7 @@ impl Local {
                 return;
             }
         }
-        shared.idle.park(self.index, self.searching.replace(false));
+        shared.park(self.index, self.searching.replace(false), hold);
         self.was_idle.set(true);
         // A closed flag that was missed above left its token, and the sleep below returns at once.
         if self.has_own_work() || self.sees_work() {
@@ -239,7 +270,9 @@ impl Local {
         let until = self.sleep_until(now);
         self.seat().counters.parks.add(1);
         if shared.idle.try_attend(self.index) {
-            self.in_driver(|| self.seat().sleeper.attend(&*shared.driver, until, ATTEND_EVENTS));
+            self.with_wakes(Wakes::Driver, || {
+                self.seat().sleeper.attend(&*shared.driver, until, ATTEND_EVENTS)
+            });
             shared.idle.leave_driver();
         } else {
             let _ = self.seat().sleeper.park(now, until);
@@ -247,7 +280,12 @@ impl Local {
         self.rise();
         let now = shared.driver.now();
         task_context::set_coarse_now(now);
-        self.fire_timers(now);
+        // The sleep was no interval; and what comes now may be of another kind than before.
+        self.last_check.set(now);
+        self.check_interval.set(self.check_interval.get().min(CHECK_AWAKE));
+        self.until_check.set(self.check_interval.get());
+        shared.idle.hold_again(now);
+        self.fire_timers(now, FIRED_IDLE);
         self.watch(now);
         // What the driver woke goes to the queue without a wake each: one for all of it.
         if self.core.deque.len() >= 2 {
@@ -258,11 +296,44 @@ impl Local {
     pub(crate) fn rise(&self) {
         if self.shared.idle.rise(self.index) == Risen::Searcher {
             self.searching.set(true);
-            self.woken.set(true);
+            // Called for the watch alone it may well find nothing; called because all slept it was needed.
+            let to_watch = self.seat().called_to_watch.load(Ordering::Relaxed);
+            self.helps.set(!to_watch && self.running_others() != 0);
         }
+        self.seat().called_to_watch.store(false, Ordering::Relaxed);
         if self.relooks.replace(false) {
             self.shared.idle.looks_again(self.index);
         }
+    }
+
+    /// Whether this seat was of no use where it was called to help, or helped itself, with others' tasks; `over`: and
+    /// there is nothing left to do.
+    ///
+    /// Then they end at once and are smaller than what it costs to share them, in cache lines that change hands; or all
+    /// of it took less time than the wake. They are kept together for a while.
+    pub(crate) fn judge(&self, over: bool) -> bool {
+        if !self.helps.replace(false) {
+            return false;
+        }
+        let shared = &*self.shared;
+        let now = shared.driver.now();
+        let futile = self.was_idle.get() || {
+            let since = self.help.get();
+            let counters = &self.seat().counters;
+            let polls = counters.polls.get().wrapping_sub(since.polls);
+            let ended = counters.completed.get().wrapping_sub(since.completed);
+            let helped = now.saturating_sub(since.at);
+            // A task that goes on, here, is worth its cache lines in time; one that was polled once is not.
+            let small =
+                ended > polls / 4 && helped < polls.saturating_mul(shared.config.worth_sharing);
+            small || (over && helped < shared.config.worth_waking)
+        };
+        if futile {
+            shared.idle.wake_was_futile(now)
+        } else {
+            shared.idle.wake_was_worth_it()
+        }
+        futile
     }
 
     fn sleep_until(&self, now: u64) -> u64 {

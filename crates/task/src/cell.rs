@@ -9,6 +9,7 @@
 )]
 
 use crate::error::JoinError;
+use crate::join_cell::JoinCell;
 use crate::meta::{Attributes, Extra, TaskId};
 use crate::panic_site;
 use crate::slab::{self, Heap};
@@ -18,7 +19,6 @@ use kasasagi_primitive::cell::UnsafeCell;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{AtomicPtr, Ordering};
 use kasasagi_primitive::task_context::{self, TaskContext};
-use kasasagi_primitive::{coop, thread_local};
 use std::alloc::Layout;
 use std::any::Any;
 use std::cell::Cell as StdCell;
@@ -29,7 +29,11 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 /// Where a woken task goes: implemented by a scheduler, or by a pool.
-pub trait Schedule: Sized + Send + Sync + 'static {
+///
+/// # Safety
+/// A value that was [`Birth::home`] of a task stays alive until that task is complete, whoever drops what: tasks refer
+/// to it without a count.
+pub unsafe trait Schedule: Sized + Send + Sync + 'static {
     /// Puts a task that became due into a queue.
     ///
     /// Called by whoever wakes, on any thread, at any time until the task completes. `home` is alive until
@@ -78,7 +82,7 @@ pub(crate) struct Rest {
     vtable: &'static VTable,
     /// The scheduler; valid while the task is incomplete.
     shared: *const (),
-    join: UnsafeCell<MaybeUninit<Waker>>,
+    pub(crate) join: JoinCell,
     extra: AtomicPtr<Extra>,
     pin: u32,
     pub(crate) context: TaskContext,
@@ -114,11 +118,6 @@ struct Cell<F: Future> {
     stage: UnsafeCell<Stage<F>>,
 }
 
-thread_local! {
-    // Set by `yield_now`: the poll under way ends with the task at the end of its queue.
-    static YIELDED: StdCell<bool> = StdCell::new(false)
-}
-
 /// The pointer to a task's header; copies of it are references only where the state word counts them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ptr(pub(crate) NonNull<Header>);
@@ -142,8 +141,33 @@ pub enum Ran {
     Pending,
     /// The task was woken meanwhile, or yielded: to the end of the queue.
     Requeue(Runnable),
-    /// The task is over.
-    Complete,
+    /// The task is over; whoever awaits it is to be woken.
+    Complete(Joiner),
+}
+
+/// Whoever awaits a task that is over: woken when this is dropped, on the thread and in the place that the runner
+/// chooses.
+#[derive(Debug)]
+#[must_use = "it says whether somebody awaits the task, and wakes it when it is dropped"]
+pub struct Joiner(Option<Waker>);
+
+impl Joiner {
+    /// Whether nobody awaits the task.
+    #[inline]
+    pub fn is_nobody(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Drop for Joiner {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(waker) = self.0.take() else { return };
+        // A foreign waker may panic; the worker must not.
+        if let Err(payload) = guarded(|| waker.wake()) {
+            drop_payload(payload);
+        }
+    }
 }
 
 /// What to make a task of.
@@ -183,7 +207,7 @@ pub(crate) unsafe fn spawn<F: Future, S: Schedule>(
     let rest = Rest {
         vtable: const { &Vt::<F, S>::TABLE },
         shared: Arc::as_ptr(birth.home).cast(),
-        join: UnsafeCell::new(MaybeUninit::uninit()),
+        join: JoinCell::new(),
         extra: AtomicPtr::new(extra),
         pin: birth.pin.unwrap_or(NO_PIN),
         context: TaskContext::new(birth.id),
@@ -414,8 +438,6 @@ impl Ptr {
 
     /// Gives the block back; the caller dropped the last reference.
     pub(crate) fn free(self) {
-        // Nothing to a real cell; in a model, whoever is still at the join cell is caught.
-        self.header().rest.join.with_mut(|_| ());
         let extra = self.header().rest.extra.load(Ordering::Acquire);
         if !extra.is_null() {
             // SAFETY: made by `Box::into_raw`; nobody else has the task any more.
@@ -446,34 +468,6 @@ impl Ptr {
         // SAFETY: `read_output` wrote it.
         unsafe { output.assume_init() }
     }
-
-    /// Puts the handle's waker into the join cell. The handle calls it while WAITS is clear.
-    pub(crate) fn write_join_waker(self, waker: Waker) {
-        // SAFETY: WAITS is clear and the handle is exclusive: nobody else looks at the cell.
-        self.header().rest.join.with_mut(|cell| unsafe { (*cell).write(waker) });
-    }
-
-    /// Takes the waker out of the join cell: by the completer that saw WAITS, or by the handle that cleared
-    /// it or learned that the completer had not seen it.
-    pub(crate) fn take_join_waker(self) -> Waker {
-        // Read only, under `with`: the handle may be reading it too, see `Task::drop`.
-        // SAFETY: the word gives the waker to the caller, and it was written.
-        self.header().rest.join.with(|cell| unsafe { cell.cast::<Waker>().read() })
-    }
-
-    /// Whether the waker in the join cell is as good as `waker`. The handle calls it while WAITS is set.
-    pub(crate) fn join_waker_is(self, waker: &Waker) -> bool {
-        // SAFETY: WAITS is set: the cell holds a waker and nobody writes. The completer may copy it out and
-        // wake it, but our comparison reads the two words only.
-        self.header().rest.join.with(|cell| unsafe { &*cell.cast::<Waker>() }.will_wake(waker))
-    }
-
-    /// The two words of the join waker, which may turn out to be another's. The handle calls it while WAITS
-    /// is set.
-    pub(crate) fn copy_join_waker(self) -> MaybeUninit<Waker> {
-        // SAFETY: WAITS is set: the cell holds a waker and nobody writes.
-        self.header().rest.join.with(|cell| unsafe { cell.read() })
-    }
 }
 
 /// The task that this thread polls; it is alive for as long as the caller, who runs inside it, does not
@@ -493,7 +487,7 @@ pub(crate) fn current() -> Option<Ptr> {
 pub(crate) fn mark_yielded(waker: &Waker) -> bool {
     let own = current().is_some_and(|task| waker::is_of(waker, task));
     if own {
-        YIELDED.with(|yielded| yielded.set(true));
+        task_context::mark_yielded();
     }
     own
 }
@@ -533,13 +527,8 @@ impl Runnable {
     fn inside<R>(&self, f: impl FnOnce() -> R) -> (Result<R, Box<dyn Any + Send>>, bool) {
         // SAFETY: the runner's reference keeps the context alive; only this thread polls the task.
         let entered = unsafe { task_context::enter(self.0.context()) };
-        let outer = YIELDED.with(|yielded| yielded.replace(false));
-        let budget = coop::start();
         let result = guarded(f);
-        coop::restore(budget);
-        let yielded = YIELDED.with(|yielded| yielded.replace(outer));
-        drop(entered);
-        (result, yielded)
+        (result, entered.leave())
     }
 
     /// Drops the future as its task.
@@ -590,22 +579,24 @@ impl Runnable {
     #[inline]
     fn complete(self, how: u64) -> Ran {
         let task = self.0;
-        match task.state().complete(how) {
-            AfterReady::Done => {}
-            AfterReady::WakeJoiner => {
-                let joiner = task.take_join_waker();
+        let peek = || task.header().rest.join.peek();
+        let joiner = match task.state().complete(how, peek) {
+            AfterReady::Done => None,
+            // SAFETY: WAITS was set from the copy to the exchange, which made the waker ours.
+            AfterReady::WakeJoiner(words) => Some(unsafe { words.into_waker() }),
+            AfterReady::WakeRenewed => {
+                // SAFETY: the exchange showed WAITS, so the waker is ours, and nobody writes any more.
+                let joiner = unsafe { peek().into_waker() };
                 task.follow(task.state().drop_ref_of_complete());
-                // A foreign waker may panic; the worker must not.
-                if let Err(payload) = guarded(|| joiner.wake()) {
-                    drop_payload(payload);
-                }
+                Some(joiner)
             }
             AfterReady::DropOutput => {
                 task.drop_output();
                 task.follow(task.state().drop_ref_of_complete());
+                None
             }
-        }
-        Ran::Complete
+        };
+        Ran::Complete(Joiner(joiner))
     }
 
     /// The seat this task has to run on, if any.

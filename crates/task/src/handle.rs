@@ -127,21 +127,23 @@ impl<T> Task<T> {
         if now.has(COMPLETE) {
             return Poll::Ready(());
         }
+        let cell = &self.task.header().rest.join;
         if now.has(WAITS) {
-            if self.task.join_waker_is(cx.waker()) {
+            if cell.is(cx.waker()) {
                 return Poll::Pending;
             }
             match state.clear_waits() {
                 Joined::Complete => return Poll::Ready(()),
-                Joined::Pending => drop(self.task.take_join_waker()),
+                // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
+                Joined::Pending => drop(unsafe { cell.peek().into_waker() }),
             }
         }
-        self.task.write_join_waker(cx.waker().clone());
+        cell.put(cx.waker().clone());
         match state.set_waits() {
             Joined::Pending => Poll::Pending,
             Joined::Complete => {
-                // The completer saw no waker and will not look: it is ours again.
-                drop(self.task.take_join_waker());
+                // SAFETY: the completer saw no WAITS and will not look: the waker is ours again.
+                drop(unsafe { cell.peek().into_waker() });
                 Poll::Ready(())
             }
         }
@@ -169,11 +171,11 @@ impl<T> Task<T> {
     fn detach(&self, now: Snapshot) -> Result<(), Snapshot> {
         // The waker's bits are copied before the exchange, since after it the block may be gone; they become
         // a waker only if the exchange shows that the completer has not taken it.
-        let waker = now.has(WAITS).then(|| self.task.copy_join_waker());
+        let words = now.has(WAITS).then(|| self.task.header().rest.join.peek());
         self.task.state().try_drop_join(now)?;
-        if let Some(waker) = waker {
+        if let Some(words) = words {
             // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
-            let waker = unsafe { waker.assume_init() };
+            let waker = unsafe { words.into_waker() };
             // A foreign waker's drop may panic; handles are dropped while unwinding, too.
             cell::drop_guarded(waker);
         }

@@ -20,7 +20,10 @@ pub mod slab;
 mod cell;
 mod error;
 mod handle;
+mod join_cell;
 mod meta;
+#[cfg(all(test, kasasagi_loom))]
+mod model;
 pub mod panic_site;
 mod registry;
 mod spawn;
@@ -28,7 +31,7 @@ mod state;
 mod waker;
 mod yield_now;
 
-pub use cell::{Birth, Home, Ran, Runnable, Schedule};
+pub use cell::{Birth, Home, Joiner, Ran, Runnable, Schedule};
 pub use error::JoinError;
 pub use handle::{Join, Task, TaskRef, try_current};
 pub use meta::{Attributes, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};

@@ -135,6 +135,12 @@ impl Heap {
         self.owner().collect();
     }
 
+    /// As `collect`, but some hundreds of blocks at most, so that it takes microseconds: for an owner that has other
+    /// things to do. The rest waits for the next call.
+    pub fn collect_some(&self) {
+        self.owner().collect_some();
+    }
+
     /// Gives the memory of empty pages back to the system: of each size, what exceeds two pages and stayed unused
     /// since the last call. Their addresses stay this heap's.
     ///

@@ -7,6 +7,7 @@
 //!      3 WAITS      the join cell holds the handle's waker; whoever sets COMPLETE takes it
 //!      4 FORCE      WAKES was folded: the poll under way must end as if woken
 //!      5 CANCELLED  set together with COMPLETE: the task ended by cancellation
+//!      6 RENEWED    the handle took WAITS back once, to leave another waker
 //!      8..32  REF   references: the runtime's, until COMPLETE; the handle's; one a waker or `TaskRef`
 //!     32..64  WAKES 0: idle. Otherwise scheduled or running: the number of wakes since it was idle
 //! ```
@@ -25,6 +26,7 @@ pub(crate) const JOIN: u64 = 1 << 2;
 pub(crate) const WAITS: u64 = 1 << 3;
 pub(crate) const FORCE: u64 = 1 << 4;
 pub(crate) const CANCELLED: u64 = 1 << 5;
+const RENEWED: u64 = 1 << 6;
 
 const REF_SHIFT: u32 = 8;
 const REF: u64 = 1 << REF_SHIFT;
@@ -89,11 +91,13 @@ pub(crate) enum AfterPending {
 /// What the runner must do after the output is in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum AfterReady {
-    /// The output is the handle's; the runtime's reference is gone already.
+pub(crate) enum AfterReady<W> {
+    /// The output is the handle's; the runtime's reference is gone already, and maybe the block.
     Done,
-    /// The output is the handle's; take and wake its waker, after dropping the runtime's reference.
-    WakeJoiner,
+    /// As above; and this waker of the handle's is to be woken.
+    WakeJoiner(W),
+    /// The output is the handle's; take its waker, drop the runtime's reference, and wake.
+    WakeRenewed,
     /// Nobody will read the output: drop it, then the runtime's reference.
     DropOutput,
 }
@@ -244,17 +248,23 @@ impl State {
         }
     }
 
-    /// Ends the task: its output is in place. `how` is COMPLETE, with CANCELLED or without.
+    /// Ends the task: its output is in place. `how` is COMPLETE, with CANCELLED or without; `peek` copies the waker in
+    /// the join cell.
     #[inline]
-    pub(crate) fn complete(&self, how: u64) -> AfterReady {
+    pub(crate) fn complete<W>(&self, how: u64, peek: impl Fn() -> W) -> AfterReady<W> {
         let mut now = self.0.load(Ordering::Acquire);
         loop {
             let (next, after) = if now & JOIN == 0 {
                 // The output stays ours; the block too, by the runtime's reference.
                 (now | how, AfterReady::DropOutput)
+            } else if now & (WAITS | RENEWED) == WAITS {
+                // Before the exchange, after which the block may be gone. Had the handle changed its waker meanwhile,
+                // RENEWED would be set and the exchange fail.
+                ((now | how) - REF, AfterReady::WakeJoiner(peek()))
             } else if now & WAITS != 0 {
-                // The waker becomes ours; the block is held by the runtime's reference until it is read.
-                (now | how, AfterReady::WakeJoiner)
+                // It may change it again and leave the word as it is now: the waker is read afterwards, and the block
+                // held by the runtime's reference until then.
+                (now | how, AfterReady::WakeRenewed)
             } else {
                 ((now | how) - REF, AfterReady::Done)
             };
@@ -288,7 +298,7 @@ impl State {
             }
             match self.0.compare_exchange_weak(
                 now,
-                now & !WAITS,
+                (now & !WAITS) | RENEWED,
                 Ordering::AcqRel,
                 Ordering::Acquire,
             ) {

@@ -90,7 +90,7 @@ fn time_without_a_runtime_names_the_call_and_the_way_out() {
         ("`sleep`", panic_of(|| sleep(hour))),
         ("`sleep_until`", panic_of(|| sleep_until(Instant::now()))),
         ("`interval`", panic_of(|| interval(hour))),
-        ("`timeout`", panic_of(|| timeout(hour, async {}))),
+        ("`timeout`", panic_of(|| poll_outside(timeout(hour, std::future::pending::<()>())))),
     ] {
         assert!(text.starts_with(call), "{text}");
         assert_parts(&text, &["`kasasagi::run(async { … })`"]);

@@ -2,6 +2,7 @@
 
 use crate::time::clock::nanoseconds;
 use crate::time::sleep::{Sleep, current};
+use crate::time::timers::Timers;
 use kasasagi_primitive::coop;
 use std::fmt;
 use std::future::Future;
@@ -35,8 +36,9 @@ use std::time::{Duration, Instant};
 /// Counterpart: a loop around `asyncio.sleep`, without its drift.
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
-    let now = current("interval").clock_ref().now_ns();
-    Interval::new("interval", now, period, Location::caller())
+    let timers = current("interval");
+    let now = timers.clock_ref().now_ns();
+    Interval::new("interval", timers, now, period, Location::caller())
 }
 
 /// Ticks at `start` and every `period` after.
@@ -45,8 +47,9 @@ pub fn interval(period: Duration) -> Interval {
 /// If `period` is zero, or the thread has no [`Timers`](crate::Timers): outside a runtime.
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
-    let start = current("interval_at").clock_ref().to_ns(start);
-    Interval::new("interval_at", start, period, Location::caller())
+    let timers = current("interval_at");
+    let start = timers.clock_ref().to_ns(start);
+    Interval::new("interval_at", timers, start, period, Location::caller())
 }
 
 /// What an [`Interval`] does about ticks that nobody fetched in time.
@@ -65,6 +68,7 @@ pub enum MissedTicks {
 pub struct Interval {
     // Boxed once, so that `tick` takes a plain `&mut self`.
     sleep: Pin<Box<Sleep>>,
+    timers: Timers,
     /// When the tick that is waited for is due, in nanoseconds of the clock.
     next: u64,
     period: u64,
@@ -75,6 +79,7 @@ impl Interval {
     #[track_caller]
     fn new(
         function: &str,
+        timers: Timers,
         start: u64,
         period: Duration,
         place: &'static Location<'static>,
@@ -83,8 +88,9 @@ impl Interval {
             !period.is_zero(),
             "`{function}` needs a period above zero; to yield, use `sleep(Duration::ZERO)`"
         );
-        let sleep = Box::pin(Sleep::until(current(function), start, place));
-        Self { sleep, next: start, period: nanoseconds(period), missed: MissedTicks::default() }
+        let sleep = Box::pin(Sleep::of(&timers, start, place));
+        let (period, missed) = (nanoseconds(period), MissedTicks::default());
+        Self { sleep, timers, next: start, period, missed }
     }
 
     /// Waits for the next tick, and returns the moment it was due.
@@ -104,16 +110,16 @@ impl Interval {
             return Poll::Pending;
         }
         let due = self.next;
-        let now = self.sleep.timers().clock_ref().now_ns();
+        let now = self.timers.clock_ref().now_ns();
         self.next = following(due, now, self.period, self.missed);
         let next = self.next;
         self.sleep.as_mut().reset_ns(next);
-        Poll::Ready(self.sleep.timers().clock_ref().instant(due))
+        Poll::Ready(self.timers.clock_ref().instant(due))
     }
 
     /// Starts again: the next tick comes a period from now.
     pub fn reset(&mut self) {
-        self.next = self.sleep.timers().clock_ref().now_ns().saturating_add(self.period);
+        self.next = self.timers.clock_ref().now_ns().saturating_add(self.period);
         let next = self.next;
         self.sleep.as_mut().reset_ns(next);
     }

@@ -4,9 +4,9 @@
 //! A poll that brings the same waker again reads one atomic and takes no lock.
 
 use crate::NEVER;
-use crate::time::clock::nanoseconds;
-use crate::time::shard::{Insertion, Node, State};
-use crate::time::timers::Timers;
+use crate::time::clock::{Clock, nanoseconds};
+use crate::time::shard::{Insertion, Node, Shard, State};
+use crate::time::timers::{Here, Timers};
 use kasasagi_primitive::coop;
 use kasasagi_primitive::task_context;
 use kasasagi_primitive::wait_site::WaitKind;
@@ -15,7 +15,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 /// Waits for `time`, and not less.
@@ -43,8 +43,10 @@ use std::time::{Duration, Instant};
 ///
 /// Counterpart: `asyncio.sleep`.
 #[track_caller]
+#[inline]
 pub fn sleep(time: Duration) -> Sleep {
-    Sleep::new(current("sleep"), Due::After(nanoseconds(time)), Location::caller())
+    let (home, generation) = Timers::home().unwrap_or_else(|| no_timers("sleep"));
+    Sleep::new(Some(home), generation, State::After, nanoseconds(time), Location::caller())
 }
 
 /// Waits until `deadline`, and not less.
@@ -60,40 +62,22 @@ pub fn sleep(time: Duration) -> Sleep {
 /// Counterpart: `loop.call_at`.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    let timers = current("sleep_until");
-    let due = Due::At(timers.clock_ref().to_ns(deadline));
-    Sleep::new(timers, due, Location::caller())
+    Sleep::until("sleep_until", deadline, Location::caller())
 }
 
 /// The timers of this thread, or a panic that says what to do.
 #[track_caller]
 pub(super) fn current(function: &str) -> Timers {
-    match Timers::current() {
-        Some(timers) => timers,
-        None => panic!(
-            "`{function}` needs the timers of a runtime, and this thread has none: call it inside \
-             `kasasagi::run(async {{ … }})` or a task, or call `Timers::enter` on this thread first"
-        ),
-    }
+    Timers::current().unwrap_or_else(|| no_timers(function))
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Due {
-    /// So many nanoseconds after the first poll.
-    After(u64),
-    /// At this moment of the clock.
-    At(u64),
-}
-
-/// How far it is; what the node's own state does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Not polled yet, or set anew.
-    New,
-    /// Polled too late to wait: the next poll completes.
-    Yielded,
-    /// The node knows.
-    Queued,
+#[cold]
+#[track_caller]
+fn no_timers(function: &str) -> ! {
+    panic!(
+        "`{function}` needs the timers of a runtime, and this thread has none: call it inside \
+         `kasasagi::run(async {{ … }})` or a task, or call `Timers::enter` on this thread first"
+    )
 }
 
 pin_project! {
@@ -103,71 +87,84 @@ pin_project! {
     /// than never; a program that goes on after its runtime has ended must not take that for time passed.
     #[must_use = "a future does nothing until it is awaited"]
     pub struct Sleep {
-        timers: Timers,
-        due: Due,
-        phase: Phase,
         place: &'static Location<'static>,
-        // What the waker in the node wakes: as long as it lies there, no other can have the same address.
-        waker: (usize, usize),
+        // The node's home belongs to that reactor; if it has none, the thread that polls first chooses.
+        generation: u32,
         #[pin]
         node: Node,
     }
 }
 
-fn identity(waker: &Waker) -> (usize, usize) {
-    (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr())
-}
-
 impl Sleep {
-    fn new(timers: Timers, due: Due, place: &'static Location<'static>) -> Self {
-        Self { timers, due, phase: Phase::New, place, waker: (0, 0), node: Node::new() }
+    #[inline]
+    fn new(
+        home: Option<&'static Shard>,
+        generation: u32,
+        state: State,
+        time: u64,
+        place: &'static Location<'static>,
+    ) -> Self {
+        Self { place, generation, node: Node::new(home, state, time) }
     }
 
-    /// A sleep of `time` for another future of this crate, and of the place that asked for it.
-    pub(super) fn after(timers: Timers, time: Duration, place: &'static Location<'static>) -> Self {
-        Self::new(timers, Due::After(nanoseconds(time)), place)
+    /// A sleep of `time` for another future of this crate, by the timers of the thread that polls it first.
+    #[inline]
+    pub(super) fn anywhere(time: Duration, place: &'static Location<'static>) -> Self {
+        Self::new(None, 0, State::After, nanoseconds(time), place)
     }
 
-    /// As `after`, until a moment of the clock.
-    pub(super) fn until(timers: Timers, ns: u64, place: &'static Location<'static>) -> Self {
-        Self::new(timers, Due::At(ns), place)
+    /// A sleep until `deadline`, by the timers of this thread, for `function`, which was called at `place`.
+    #[track_caller]
+    pub(super) fn until(
+        function: &str,
+        deadline: Instant,
+        place: &'static Location<'static>,
+    ) -> Self {
+        let timers = current(function);
+        Self::of(&timers, timers.clock_ref().to_ns(deadline), place)
     }
 
-    /// The moment it waits for; `None` if it never comes, or if it was not polled yet and is counted from
-    /// then.
+    /// A sleep until a moment of the clock of these timers.
+    pub(super) fn of(timers: &Timers, ns: u64, place: &'static Location<'static>) -> Self {
+        Self::new(Some(timers.shard(0)), timers.generation(), State::At, ns, place)
+    }
+
+    /// The clock it goes by; `None` if that is not settled, or its reactor is gone.
+    fn clock(&self) -> Option<Clock> {
+        let home = self.node.home()?;
+        home.serves(self.generation).map(|timers| timers.clock())
+    }
+
+    /// The moment it waits for; `None` if it never comes, if it was not polled yet and is counted from then, or if
+    /// the runtime has ended.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.due {
-            Due::At(ns) if ns != NEVER => Some(self.timers.clock_ref().instant(ns)),
-            _ => None,
+        let time = self.node.time();
+        if self.node.state() == State::After || time == NEVER {
+            return None;
         }
+        self.clock().map(|clock| clock.instant(time))
     }
 
     /// Whether its moment has come, and it knows.
     pub fn is_elapsed(&self) -> bool {
-        self.phase == Phase::Yielded || self.node.state() == State::Fired
+        matches!(self.node.state(), State::Yielded | State::Fired)
     }
 
     /// Makes it wait until `deadline` instead, whether it has completed or not.
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
-        let ns = self.timers.clock_ref().to_ns(deadline);
-        self.reset_ns(ns);
+        // If the runtime has ended, so has the sleep, whatever it is set to.
+        let clock = self.clock().unwrap_or_else(Clock::system);
+        self.reset_ns(clock.to_ns(deadline));
     }
 
     /// As `reset`, until a moment of the clock.
     pub(super) fn reset_ns(self: Pin<&mut Self>, ns: u64) {
-        let this = self.project();
-        this.node.remove();
-        *this.due = Due::At(ns);
-        *this.phase = Phase::New;
+        self.project().node.reset(ns);
     }
 
     /// Says where the program waits for it from now on.
     pub(super) fn wait_at(self: Pin<&mut Self>, place: &'static Location<'static>) {
         *self.project().place = place;
-    }
-
-    pub(super) fn timers(&self) -> &Timers {
-        &self.timers
     }
 
     /// Polls without asking the budget; `true` completes at once where a plain sleep yields first.
@@ -178,63 +175,57 @@ impl Sleep {
     ) -> Poll<()> {
         let place = self.place;
         let resource = std::ptr::from_ref(&*self).addr();
-        let poll = self.poll_phase(cx, at_once);
+        let poll = self.poll_state(cx, at_once);
         if poll.is_pending() {
             task_context::waiting(WaitKind::Sleep, resource, place);
         }
         poll
     }
 
-    fn poll_phase(mut self: Pin<&mut Self>, cx: &mut Context<'_>, at_once: bool) -> Poll<()> {
-        match self.phase {
-            Phase::Queued => {}
-            Phase::Yielded => return Poll::Ready(()),
-            Phase::New => return self.begin(cx, at_once),
+    fn poll_state(self: Pin<&mut Self>, cx: &mut Context<'_>, at_once: bool) -> Poll<()> {
+        match self.node.state() {
+            State::After | State::At => return self.begin(cx, at_once),
+            State::Never => return Poll::Pending,
+            State::Yielded | State::Fired | State::Dead => return Poll::Ready(()),
+            State::Queued => {}
         }
-        let this = self.as_mut().project();
-        match this.node.state() {
-            State::Fired | State::Dead => Poll::Ready(()),
-            // Idle: it never comes.
-            State::Idle => Poll::Pending,
-            State::Queued => {
-                let waker = identity(cx.waker());
-                if waker != *this.waker {
-                    this.node.rewake(cx.waker().clone());
-                    // Read after the exchange: fired before it, the node has woken the old waker.
-                    if this.node.state() != State::Queued {
-                        return Poll::Ready(());
-                    }
-                    *this.waker = waker;
-                }
-                Poll::Pending
+        let mut node = self.project().node;
+        if !node.as_mut().wakes(cx.waker()) {
+            node.as_mut().rewake(cx.waker().clone());
+            // Read after the exchange: fired before it, the node has woken the old waker.
+            if node.state() != State::Queued {
+                return Poll::Ready(());
             }
         }
+        Poll::Pending
     }
 
     /// The first poll: counts from now, and inserts the timer.
     fn begin(self: Pin<&mut Self>, cx: &mut Context<'_>, at_once: bool) -> Poll<()> {
-        let this = self.project();
-        let now = this.timers.clock_ref().now_ns();
-        let when = match *this.due {
-            Due::After(time) => now.saturating_add(time),
-            Due::At(ns) => ns,
+        let Some(here) = self.here() else {
+            self.project().node.die();
+            return Poll::Ready(());
         };
-        *this.due = Due::At(when);
-        if when <= now {
-            *this.phase = Phase::Yielded;
+        let this = self.project();
+        let when = match this.node.state() {
+            State::After => here.now.saturating_add(this.node.time()),
+            _ => this.node.time(),
+        };
+        *this.generation = here.generation;
+        if when <= here.now {
+            this.node.settle(here.shard, State::Yielded, when);
             if at_once {
                 return Poll::Ready(());
             }
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        *this.phase = Phase::Queued;
         if when == NEVER {
+            this.node.settle(here.shard, State::Never, when);
             return Poll::Pending;
         }
-        let (shard, own) = this.timers.shard_here();
-        let to = Insertion { shard, generation: this.timers.generation(), when, now, own };
-        *this.waker = identity(cx.waker());
+        let Here { shard, generation, own, now } = here;
+        let to = Insertion { shard, generation, when, now, own };
         match this.node.insert(&to, cx.waker().clone()) {
             Ok(None) => Poll::Pending,
             Ok(Some(hurry)) => {
@@ -243,6 +234,24 @@ impl Sleep {
             }
             Err(_) => Poll::Ready(()),
         }
+    }
+
+    /// Where the timer goes; `None` if its reactor is gone.
+    fn here(&self) -> Option<Here> {
+        let Some(home) = self.node.home() else {
+            return Some(Timers::here(None).unwrap_or_else(|| self.no_timers_here()));
+        };
+        Timers::here(Some(self.generation))
+            .or_else(|| Some(home.serves(self.generation)?.as_stranger()))
+    }
+
+    #[cold]
+    fn no_timers_here(&self) -> ! {
+        panic!(
+            "`timeout` needs the timers of a runtime, and the thread that polls the one of {} has none: await it \
+             inside `kasasagi::run(async {{ … }})` or a task, or call `Timers::enter` on that thread first",
+            self.place
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! Timeout: a future and a moment by which it has to be ready.
 
-use crate::time::sleep::{Sleep, current};
+use crate::time::sleep::Sleep;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -9,16 +9,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// Gives `future` so much time, counted from the first poll.
+/// Gives `future` so much time, counted from when it first waits.
 ///
 /// The future is polled first: a value that is there wins, however late it is fetched, and one that is ready at
-/// once costs no timer. A time of zero polls it once.
+/// once costs no timer, nor a look at the clock. A time of zero polls it once.
 ///
 /// # Errors
 /// [`Elapsed`] if the time has passed first. The future stays where it is until the timeout is dropped.
 ///
 /// # Panics
-/// If the thread has no [`Timers`](crate::Timers): outside a runtime.
+/// If the future waits, and the thread that polls it has no [`Timers`](crate::Timers): outside a runtime.
 ///
 /// # Cancel safety
 /// Cancel safe if `future` is.
@@ -40,8 +40,9 @@ use std::time::{Duration, Instant};
 ///
 /// Counterpart: `asyncio.wait_for`.
 #[track_caller]
+#[inline]
 pub fn timeout<F: IntoFuture>(time: Duration, future: F) -> Timeout<F::IntoFuture> {
-    let sleep = Sleep::after(current("timeout"), time, Location::caller());
+    let sleep = Sleep::anywhere(time, Location::caller());
     Timeout { future: future.into_future(), sleep }
 }
 
@@ -61,9 +62,7 @@ pub fn timeout<F: IntoFuture>(time: Duration, future: F) -> Timeout<F::IntoFutur
 /// Counterpart: `asyncio.timeout_at`.
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    let timers = current("timeout_at");
-    let ns = timers.clock_ref().to_ns(deadline);
-    let sleep = Sleep::until(timers, ns, Location::caller());
+    let sleep = Sleep::until("timeout_at", deadline, Location::caller());
     Timeout { future: future.into_future(), sleep }
 }
 
@@ -84,8 +83,8 @@ impl<F> Timeout<F> {
         &self.future
     }
 
-    /// The moment by which it has to be ready; `None` before the first poll, if counted from then, and if it
-    /// never comes.
+    /// The moment by which it has to be ready; `None` before it first waits, if counted from then, and if it never
+    /// comes.
     pub fn deadline(&self) -> Option<Instant> {
         self.sleep.deadline()
     }
@@ -94,6 +93,7 @@ impl<F> Timeout<F> {
 impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, Elapsed>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if let Poll::Ready(value) = this.future.poll(cx) {

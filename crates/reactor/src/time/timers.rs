@@ -5,11 +5,13 @@
 
 use crate::time::clock::Clock;
 use crate::time::shard::Shard;
+use crate::time::slack::Slack;
 use kasasagi_primitive::CachePadded;
 use kasasagi_primitive::current::Current;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::thread_local;
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
@@ -22,7 +24,19 @@ thread_local! {
 /// What is entered: the timers, and the seat that the thread runs.
 struct Entry {
     timers: Timers,
-    seat: Option<usize>,
+    /// The shard of the thread's own seat.
+    own: Option<&'static Shard>,
+    /// Taken when the thread is about to wait for a timer, and given back with the entry.
+    slack: Cell<Option<Slack>>,
+}
+
+/// Where a timer goes that this thread inserts now.
+pub(crate) struct Here {
+    pub(crate) shard: &'static Shard,
+    pub(crate) generation: u32,
+    /// Whether the shard is that of the thread's seat.
+    pub(crate) own: bool,
+    pub(crate) now: u64,
 }
 
 type Shards = &'static [CachePadded<Shard>];
@@ -30,7 +44,7 @@ type Shards = &'static [CachePadded<Shard>];
 /// Shards that serve no reactor, and the generation of the next one to take some.
 struct Pool {
     idle: Vec<Shards>,
-    generation: u64,
+    generation: u32,
 }
 
 fn pool() -> &'static Mutex<Pool> {
@@ -40,16 +54,16 @@ fn pool() -> &'static Mutex<Pool> {
 
 /// The shards of one reactor, on loan from the pool.
 pub(crate) struct House {
-    shards: Shards,
-    generation: u64,
+    timers: Timers,
 }
 
 impl House {
     /// Takes `seats` shards from the pool, or makes them.
-    pub(crate) fn open(seats: usize) -> Self {
+    pub(crate) fn open(seats: usize, clock: Clock) -> Self {
         let (found, generation) = {
             let mut pool = pool().lock();
-            pool.generation += 1;
+            // It comes round after 2^32 reactors: a sleep would have to be left unpolled for as long as that takes.
+            pool.generation = pool.generation.wrapping_add(1);
             let at = pool.idle.iter().position(|shards| shards.len() == seats);
             (at.map(|at| pool.idle.swap_remove(at)), pool.generation)
         };
@@ -58,24 +72,25 @@ impl House {
             &*Box::leak::<'static>(shards)
         };
         let shards: Shards = found.unwrap_or_else(make);
-        shards.iter().for_each(|shard| shard.open(generation));
-        Self { shards, generation }
+        let timers = Timers { shards, generation, clock };
+        shards.iter().for_each(|shard| shard.open(timers.clone()));
+        Self { timers }
     }
 
     /// The handle for those who set timers.
-    pub(crate) fn timers(&self, clock: Clock) -> Timers {
-        Timers { shards: self.shards, generation: self.generation, clock }
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
     }
 
     /// Ends all timers.
     pub(crate) fn shut(&self) {
-        self.shards.iter().for_each(|shard| shard.close(self.generation));
+        self.timers.shards.iter().for_each(|shard| shard.close(self.timers.generation));
     }
 
     /// Ends all timers and gives the shards back; to be called once, last.
     pub(crate) fn close(&self) {
         self.shut();
-        pool().lock().idle.push(self.shards);
+        pool().lock().idle.push(self.timers.shards);
     }
 }
 
@@ -86,7 +101,7 @@ impl House {
 #[derive(Clone)]
 pub struct Timers {
     shards: Shards,
-    generation: u64,
+    generation: u32,
     clock: Clock,
 }
 
@@ -109,7 +124,8 @@ impl Timers {
                 self.shards.len()
             );
         }
-        let entry = Entry { timers: self.clone(), seat };
+        let own = seat.map(|seat| self.shard(seat));
+        let entry = Entry { timers: self.clone(), own, slack: Cell::new(None) };
         let previous = CURRENT.with(|current| current.replace(Some(entry)));
         TimersGuard { previous, _not_send: PhantomData }
     }
@@ -138,7 +154,7 @@ impl Timers {
     /// Timers of shards that were made elsewhere, for models.
     #[cfg(test)]
     #[allow(dead_code, reason = "models alone make shards")]
-    pub(crate) fn of(shards: Shards, generation: u64, clock: Clock) -> Timers {
+    pub(crate) fn of(shards: Shards, generation: u32, clock: Clock) -> Timers {
         Timers { shards, generation, clock }
     }
 
@@ -152,7 +168,7 @@ impl Timers {
         &self.clock
     }
 
-    pub(crate) fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
 
@@ -162,18 +178,52 @@ impl Timers {
         &self.shards[seat]
     }
 
-    /// The shard for a timer that this thread inserts, and whether it is the thread's own.
-    pub(crate) fn shard_here(&self) -> (&'static Shard, bool) {
-        let seat = CURRENT.with(|current| {
+    /// Which shard and reactor a sleep belongs to that this thread makes, until it is polled.
+    #[inline]
+    pub(super) fn home() -> Option<(&'static Shard, u32)> {
+        CURRENT.with(|current| {
             current.with(|entry| {
-                let entry = entry.filter(|entry| entry.timers.generation == self.generation)?;
-                entry.seat
+                let entry = entry?;
+                let shard = entry.own.unwrap_or(&entry.timers.shards[0]);
+                Some((shard, entry.timers.generation))
             })
+        })
+    }
+
+    /// Where this thread, if it knows the reactor of that generation, or if any will do, inserts a timer.
+    #[inline]
+    pub(super) fn here(generation: Option<u32>) -> Option<Here> {
+        CURRENT.with(|current| {
+            current.with(|entry| {
+                let entry = entry?;
+                let timers = &entry.timers;
+                if generation.is_some_and(|generation| generation != timers.generation) {
+                    return None;
+                }
+                let now = timers.clock.now_ns();
+                let own = entry.own.is_some();
+                let shard = entry.own.unwrap_or_else(|| timers.shard(timers.any_seat()));
+                Some(Here { shard, generation: timers.generation, own, now })
+            })
+        })
+    }
+
+    /// Where a thread that knows nothing of the reactor inserts a timer.
+    #[cold]
+    pub(super) fn as_stranger(&self) -> Here {
+        let shard = self.shard(self.any_seat());
+        Here { shard, generation: self.generation, own: false, now: self.clock.now_ns() }
+    }
+
+    /// The thread, if it runs a seat, is about to wait for a timer.
+    pub(crate) fn be_prompt() {
+        CURRENT.with(|current| {
+            current.with(|entry| {
+                let Some(entry) = entry.filter(|entry| entry.own.is_some()) else { return };
+                let slack = entry.slack.take();
+                entry.slack.set(slack.or_else(Slack::take));
+            });
         });
-        match seat {
-            Some(seat) => (self.shard(seat), true),
-            None => (self.shard(self.any_seat()), false),
-        }
     }
 
     /// A seat for a stranger's timer. Not the first if there are others: its thread is the one that called

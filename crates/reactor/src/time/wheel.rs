@@ -2,12 +2,18 @@
 //!
 //! Eight levels of 64 slots; a slot of level 0 is a tick of 2^16 ns, a slot of each further level a whole turn
 //! of the level below, so that 64 bits of nanoseconds are covered. An item lies on the level of the highest
-//! digit in which its tick differs from the wheel's. Slots are arrays, not lists: firing walks memory in
-//! order, and an item knows its place, so that removing it is a swap with the last.
+//! digit in which its tick differs from the wheel's. When the wheel enters a slot, its items go to the *front*, a
+//! sorted array from which they are fired; only a slot of very many goes to finer levels first.
+//!
+//! Slots are arrays, not lists: firing walks memory in order, and an item knows its place, so that removing it is a
+//! swap with the last. In the front it is found by its deadline.
 //!
 //! Hierarchical wheels: Varghese and Lauck, "Hashed and hierarchical timing wheels" (1987).
 
+mod slot;
+
 use crate::NEVER;
+use slot::{Slot, Spare};
 
 #[cfg(test)]
 mod tests;
@@ -20,27 +26,46 @@ const SLOTS: usize = 1 << DIGIT_BITS;
 const LEVELS: usize = 8;
 
 /// Up to so many items of one slot are looked at to find the earliest; a sum of 1 KiB. Beyond, an early bound
-/// is good enough: it costs one needless turn, after which the items lie on a finer level.
+/// is good enough: it costs one needless turn, after which the items lie on a finer level, or in front.
 const EXACT: usize = 64;
-/// Up to so many items of one tick are put in order before they are fired. A guess: sorting them under the
-/// lock takes some 0.2 ms.
-const SORTED: usize = 4096;
-/// An emptied slot keeps memory for so many items.
-const KEPT: usize = 1024;
+/// Up to so many items of a slot go to the front together, which sorts them: some 0.1 ms under the lock. More items of
+/// one tick are a crowd: they are fired when it is over, in no order.
+const CROWD: usize = 4096;
 /// Items moved to a finer level under one lock.
 const MOVES: usize = 256;
+/// How far ahead of the one at hand items are fetched from memory, where each is a cache miss of its own. As many as
+/// are fired at once: the next are on their way while these are woken.
+const AHEAD: usize = 32;
 
-/// Where an item lies; kept by the item itself.
+/// Where an item lies, or lay before it went to the front; kept by the item itself, in six bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Position {
     slot: u16,
-    index: u32,
+    index: [u16; 2],
+}
+
+impl Position {
+    fn new(slot: usize, index: usize) -> Self {
+        let index = u32::try_from(index).expect("a slot holds fewer than 2^32 items");
+        Self { slot: slot as u16, index: [index as u16, (index >> 16) as u16] }
+    }
+
+    fn slot(self) -> usize {
+        self.slot.into()
+    }
+
+    fn index(self) -> usize {
+        usize::from(self.index[0]) | usize::from(self.index[1]) << 16
+    }
 }
 
 /// What a wheel holds: a pointer, or an index, to something that keeps its position.
-pub(crate) trait Item: Copy {
+pub(crate) trait Item: Copy + PartialEq {
     /// The item lies at `position` now.
     fn moved(self, position: Position);
+
+    /// The item is needed soon.
+    fn fetch(self) {}
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,12 +79,16 @@ struct Entry<T> {
 pub(crate) struct Wheel<T> {
     /// All ticks before it are over; its own may not be.
     tick: u64,
-    /// No item is earlier. Exact unless a slot had more than `EXACT` items when its first was removed.
+    /// When to look again. Exact, but early where a slot had more than `EXACT` items when its first was removed, and
+    /// late where there is a crowd.
     earliest: u64,
     len: usize,
+    /// Items of slots that the wheel has entered, the latest first.
+    front: Vec<Entry<T>>,
     /// A bit for each slot that is not empty.
     occupied: [u64; LEVELS],
-    slots: Box<[Vec<Entry<T>>]>,
+    slots: Box<[Slot<T>]>,
+    spare: Spare<T>,
 }
 
 /// The earliest slot that is not empty.
@@ -70,6 +99,12 @@ struct First {
     start: u64,
 }
 
+impl First {
+    fn at(self) -> usize {
+        self.level * SLOTS + self.slot
+    }
+}
+
 impl<T: Item> Wheel<T> {
     /// No items, at the epoch.
     pub(crate) fn new() -> Self {
@@ -77,8 +112,10 @@ impl<T: Item> Wheel<T> {
             tick: 0,
             earliest: NEVER,
             len: 0,
+            front: Vec::new(),
             occupied: [0; LEVELS],
-            slots: (0..LEVELS * SLOTS).map(|_| Vec::new()).collect(),
+            slots: (0..LEVELS * SLOTS).map(|_| Slot::new()).collect(),
+            spare: Spare::new(),
         }
     }
 
@@ -89,9 +126,10 @@ impl<T: Item> Wheel<T> {
         self.earliest = NEVER;
     }
 
-    /// Gives the memory of empty slots back; for a wheel that will not be used for a while.
+    /// Gives memory back; for a wheel that will not be used for a while.
     pub(crate) fn shrink(&mut self) {
-        self.slots.iter_mut().filter(|slot| slot.is_empty()).for_each(|slot| *slot = Vec::new());
+        self.front.shrink_to_fit();
+        self.spare.clear();
     }
 
     /// How many items there are.
@@ -99,7 +137,8 @@ impl<T: Item> Wheel<T> {
         self.len
     }
 
-    /// No item is due before; `NEVER` without items.
+    /// When the next item is due; `NEVER` without items. May be early, and late by a part of a tick where there is a
+    /// crowd.
     pub(crate) fn earliest(&self) -> u64 {
         self.earliest
     }
@@ -109,12 +148,18 @@ impl<T: Item> Wheel<T> {
         let now_tick = now >> TICK_BITS;
         // Far behind, everything new would lie on too coarse a level, and be moved once or twice for nothing.
         if now_tick > self.tick + SLOTS as u64 {
-            self.tick =
-                self.first().map_or(now_tick, |first| now_tick.min(first.start)).max(self.tick);
+            self.tick = self.reach(now_tick);
         }
         self.len += 1;
         self.earliest = self.earliest.min(when);
         self.put(Entry { when, item });
+    }
+
+    /// The tick at `now_tick`, or an earlier one at which there is something to do first.
+    fn reach(&self, now_tick: u64) -> u64 {
+        let slot = self.first().map_or(NEVER, |first| first.start);
+        let front = self.front.last().map_or(NEVER, |entry| entry.when >> TICK_BITS);
+        now_tick.min(slot).min(front).max(self.tick)
     }
 
     fn put(&mut self, entry: Entry<T>) {
@@ -129,35 +174,45 @@ impl<T: Item> Wheel<T> {
         let slot = digit(tick, level);
         self.occupied[level] |= 1 << slot;
         let at = level * SLOTS + slot;
-        let items = &mut self.slots[at];
-        let index = u32::try_from(items.len()).expect("a slot holds fewer than 2^32 items");
-        items.push(entry);
-        entry.item.moved(Position { slot: at as u16, index });
+        let index = self.slots[at].push(entry, &mut self.spare);
+        entry.item.moved(Position::new(at, index));
     }
 
-    /// Takes the item at `position` out.
-    pub(crate) fn remove(&mut self, position: Position) -> T {
-        let at = position.slot as usize;
-        let entry = self.slots[at].swap_remove(position.index as usize);
-        if let Some(other) = self.slots[at].get(position.index as usize) {
-            other.item.moved(position);
+    /// Takes out the item that was inserted for `when` and told of `position` last.
+    pub(crate) fn remove(&mut self, when: u64, position: Position, item: T) {
+        if !self.remove_from_front(when, item) {
+            let at = position.slot();
+            let (removed, other) = self.slots[at].swap_remove(position.index(), &mut self.spare);
+            debug_assert!(removed.item == item, "an item lies where it was told");
+            if let Some(other) = other {
+                other.item.moved(position);
+            }
+            self.emptied(at);
         }
-        self.emptied(at);
         self.len -= 1;
         if self.len == 0 {
             self.earliest = NEVER;
-        } else if entry.when == self.earliest {
-            self.earliest = self.find_earliest(EXACT);
+        } else if when == self.earliest {
+            self.earliest = self.find_earliest();
         }
-        entry.item
+    }
+
+    fn remove_from_front(&mut self, when: u64, item: T) -> bool {
+        if self.front.first().is_none_or(|latest| latest.when < when) {
+            return false;
+        }
+        let from = self.front.partition_point(|entry| entry.when > when);
+        let equals = self.front[from..].iter().take_while(|entry| entry.when == when);
+        let Some(at) = equals.into_iter().position(|entry| entry.item == item) else {
+            return false;
+        };
+        self.front.remove(from + at);
+        true
     }
 
     fn emptied(&mut self, at: usize) {
         if self.slots[at].is_empty() {
             self.occupied[at / SLOTS] &= !(1 << (at % SLOTS));
-            if self.slots[at].capacity() > KEPT {
-                self.slots[at] = Vec::new();
-            }
         }
     }
 
@@ -167,79 +222,107 @@ impl<T: Item> Wheel<T> {
         // Threads read the clock and then take the lock, in any order: `now` may be a little before the
         // wheel's tick. The slot of that tick holds what was past when it came, and is looked at always.
         let now_tick = (now >> TICK_BITS).max(self.tick);
-        let (mut fires, mut moves) = (limit, MOVES);
+        let mut fires = limit;
         while let Some(first) = self.first().filter(|first| first.start <= now_tick) {
-            self.tick = self.tick.max(first.start);
-            if first.level > 0 {
-                if !self.refine(first, &mut moves) {
+            if first.start > self.tick {
+                // What is due before the slot begins.
+                self.fire(now.min((first.start << TICK_BITS) - 1), &mut fires, &mut due);
+                if fires == 0 {
                     return true;
                 }
-                continue;
+                self.tick = first.start;
             }
-            self.take_due(first.slot, now, &mut fires, &mut due);
-            if fires == 0 {
+            if self.slots[first.at()].len() <= CROWD {
+                self.bring_to_front(first.at());
+            } else if first.level > 0 {
+                self.refine(first);
                 return true;
-            }
-            if !self.slots[first.slot].is_empty() {
-                // They are due later within this very tick.
+            } else if now >= end_of(self.tick) {
+                self.fire_crowd(first.at(), &mut fires, &mut due);
+                return true;
+            } else {
                 break;
             }
         }
-        let start = self.first().map_or(now_tick, |first| first.start);
-        self.tick = self.tick.max(now_tick.min(start));
-        self.earliest = self.find_earliest(usize::MAX);
+        self.fire(now, &mut fires, &mut due);
+        if fires == 0 {
+            return true;
+        }
+        self.tick = self.reach(now_tick);
+        self.earliest = self.find_earliest();
         false
     }
 
-    /// Moves items of a coarse slot to finer levels; says whether it got through.
-    fn refine(&mut self, first: First, moves: &mut usize) -> bool {
-        let at = first.level * SLOTS + first.slot;
-        while let Some(entry) = self.slots[at].pop() {
-            // The wheel's tick is within this slot: the item differs from it in a lower digit only.
-            self.put(entry);
-            *moves -= 1;
-            if *moves == 0 {
-                break;
+    /// Fires what is in front and due at `now`.
+    fn fire(&mut self, now: u64, fires: &mut usize, due: &mut impl FnMut(T)) {
+        while let Some(entry) = self.front.last().filter(|entry| entry.when <= now && *fires > 0) {
+            let item = entry.item;
+            self.front.pop();
+            if let Some(soon) = self.front.len().checked_sub(AHEAD) {
+                self.front[soon].item.fetch();
             }
+            self.len -= 1;
+            *fires -= 1;
+            due(item);
         }
-        self.emptied(at);
-        // The batch is over; whether or not the slot is, the caller may want the lock.
-        *moves > 0
+        if self.front.is_empty() && self.front.capacity() > CROWD {
+            self.front = Vec::new();
+        }
     }
 
-    /// Takes what is due out of a slot of level 0.
-    fn take_due(&mut self, slot: usize, now: u64, fires: &mut usize, due: &mut impl FnMut(T)) {
-        let items = &mut self.slots[slot];
-        if items.len() <= SORTED && !items.is_sorted_by(|a, b| a.when >= b.when) {
-            items.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.when));
-            for (index, entry) in items.iter().enumerate() {
-                entry.item.moved(Position { slot: slot as u16, index: index as u32 });
-            }
-        }
-        let mut index = items.len();
-        while *fires > 0 && index > 0 {
-            index -= 1;
-            if items[index].when > now {
-                continue;
-            }
-            // From the back, so that in a sorted slot nothing is swapped.
-            let entry = items.swap_remove(index);
-            if let Some(other) = items.get(index) {
-                other.item.moved(Position { slot: slot as u16, index: index as u32 });
+    /// Fires what lies in a slot, all of which is due.
+    fn fire_crowd(&mut self, at: usize, fires: &mut usize, due: &mut impl FnMut(T)) {
+        while *fires > 0 {
+            let Some(entry) = self.slots[at].pop(&mut self.spare) else { break };
+            if let Some(soon) = self.slots[at].from_last(AHEAD) {
+                soon.item.fetch();
             }
             self.len -= 1;
             *fires -= 1;
             due(entry.item);
         }
-        self.emptied(slot);
+        self.emptied(at);
+    }
+
+    /// Moves a slot's items to the front.
+    fn bring_to_front(&mut self, at: usize) {
+        let latest = self.slots[at].iter().map(|entry| entry.when).max().unwrap_or(0);
+        // Among what is in front they belong behind all that is due later, which is most of it as a rule.
+        let from = self.front.partition_point(|entry| entry.when > latest);
+        self.front.reserve(self.slots[at].len());
+        while let Some(entry) = self.slots[at].pop(&mut self.spare) {
+            self.front.push(entry);
+        }
+        self.front[from..].sort_unstable_by_key(|entry| std::cmp::Reverse(entry.when));
+        self.front.iter().rev().take(AHEAD).for_each(|entry| entry.item.fetch());
+        self.emptied(at);
+    }
+
+    /// Moves some items of a coarse slot to finer levels.
+    fn refine(&mut self, first: First) {
+        let at = first.at();
+        for _ in 0..MOVES {
+            let Some(entry) = self.slots[at].pop(&mut self.spare) else { break };
+            if let Some(soon) = self.slots[at].from_last(AHEAD) {
+                soon.item.fetch();
+            }
+            // The wheel's tick is within this slot: the item differs from it in a lower digit only.
+            self.put(entry);
+        }
+        self.emptied(at);
     }
 
     /// Takes any item out, in no order; `None` when there are none.
     pub(crate) fn pop(&mut self) -> Option<T> {
-        let level = self.occupied.iter().position(|slots| *slots != 0)?;
-        let at = level * SLOTS + self.occupied[level].trailing_zeros() as usize;
-        let entry = self.slots[at].pop().expect("a slot whose bit is set is not empty");
-        self.emptied(at);
+        let entry = match self.occupied.iter().position(|slots| *slots != 0) {
+            Some(level) => {
+                let at = level * SLOTS + self.occupied[level].trailing_zeros() as usize;
+                let entry = self.slots[at].pop(&mut self.spare);
+                self.emptied(at);
+                entry?
+            }
+            None => self.front.pop()?,
+        };
         self.len -= 1;
         self.earliest = if self.len == 0 { NEVER } else { self.earliest };
         Some(entry.item)
@@ -267,29 +350,31 @@ impl<T: Item> Wheel<T> {
         First { level, slot, start: block | ((slot as u64) << shift) }
     }
 
-    /// The earliest deadline; where a slot of more than `exact` items hides it, no later than it.
-    fn find_earliest(&self, exact: usize) -> u64 {
-        let mut earliest = NEVER;
+    /// The earliest deadline; where a slot of more than `EXACT` items hides it, no later than it.
+    fn find_earliest(&self) -> u64 {
+        let mut earliest = self.front.last().map_or(NEVER, |entry| entry.when);
         let mut finest = true;
         for level in (0..LEVELS).filter(|level| self.occupied[*level] != 0) {
             let first = self.first_of(level);
             // Levels follow each other in time, but for a slot that the wheel has entered and not yet moved.
             if finest || first.start <= self.tick {
-                earliest = earliest.min(self.earliest_in(first, exact));
+                earliest = earliest.min(self.earliest_in(first));
             }
             finest = false;
         }
         earliest
     }
 
-    fn earliest_in(&self, first: First, exact: usize) -> u64 {
-        let items = &self.slots[first.level * SLOTS + first.slot];
-        if first.level > 0 && items.len() > EXACT {
-            return self.earliest.max(first.start << TICK_BITS);
+    fn earliest_in(&self, first: First) -> u64 {
+        let items = &self.slots[first.at()];
+        if items.len() > CROWD && first.level == 0 && first.start <= self.tick {
+            // Taken when the tick is over.
+            return end_of(self.tick);
         }
-        if items.len() > exact {
-            // Not the slot's start: an item that was past when it came lies here too.
-            return self.earliest;
+        if items.len() > EXACT {
+            // The slot of now may hold what was past when it came, and so says nothing.
+            let start = if first.start > self.tick { first.start << TICK_BITS } else { 0 };
+            return self.earliest.max(start);
         }
         items.iter().map(|entry| entry.when).min().unwrap_or(NEVER)
     }
@@ -297,4 +382,9 @@ impl<T: Item> Wheel<T> {
 
 fn digit(tick: u64, level: usize) -> usize {
     (tick >> (DIGIT_BITS * level as u32)) as usize & (SLOTS - 1)
+}
+
+/// The first moment after a tick.
+fn end_of(tick: u64) -> u64 {
+    (tick + 1).saturating_mul(1 << TICK_BITS).min(NEVER - 1)
 }

@@ -8,6 +8,7 @@ mod intervals;
 mod many;
 mod precision;
 mod readiness;
+mod slack;
 mod sleeping;
 mod streams;
 mod timeouts;

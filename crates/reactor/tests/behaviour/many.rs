@@ -34,6 +34,33 @@ fn a_hundred_thousand_timers_are_fired_in_turns_that_stay_short() {
 }
 
 #[test]
+fn who_fires_a_few_at_a_time_is_told_of_the_rest() {
+    let clock = Clock::manual();
+    let reactor = Reactor::with_clock(1, clock.clone()).expect("a poller opens");
+    let _timers = reactor.timers().enter(Some(0));
+    let (count, waker) = Counted::new();
+    // All at one moment, as many as no turn may fire.
+    let mut sleeps: Vec<_> = (0..20_000)
+        .map(|_| {
+            let mut sleep = Box::pin(time::sleep(Duration::from_millis(500)));
+            assert!(poll(sleep.as_mut(), &waker).is_pending());
+            sleep
+        })
+        .collect();
+    // A tick later: so many at one moment are a crowd, which is fired when its tick is over.
+    clock.advance(Duration::from_micros(500_066));
+    let mut fired = 0;
+    while reactor.deadline(0) <= clock.now_ns() {
+        let some = reactor.fire_some(0, clock.now_ns(), 50);
+        assert!(some <= 50, "{some} at once");
+        assert_eq!(count.wakes(), fired + some);
+        fired += some;
+    }
+    assert_eq!(fired, 20_000);
+    assert!(sleeps.iter_mut().all(|sleep| poll(sleep.as_mut(), &waker).is_ready()));
+}
+
+#[test]
 fn threads_set_and_drop_timers_of_each_others_seats() {
     let reactor = Reactor::new(2).expect("a poller opens");
     let threads: Vec<_> = (0..2)

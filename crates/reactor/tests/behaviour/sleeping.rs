@@ -259,6 +259,23 @@ fn a_sleep_polled_with_another_waker_wakes_the_last() {
 }
 
 #[test]
+fn a_sleep_may_be_polled_where_no_runtime_is_and_goes_to_its_own() {
+    by_hand(|reactor, clock| {
+        let (count, waker) = Counted::new();
+        let mut sleep = Box::pin(time::sleep(Duration::from_millis(5)));
+        let elsewhere = thread::spawn(move || {
+            assert!(poll(sleep.as_mut(), &waker).is_pending());
+            sleep
+        });
+        let sleep = elsewhere.join().expect("a thread without timers may poll it");
+        assert_eq!(reactor.timers().waiting(), 1);
+        assert_eq!(sleep.deadline(), Some(clock.now() + Duration::from_millis(5)));
+        assert_eq!(reactor.fire(0, 5 * MS) + reactor.fire(1, 5 * MS), 1);
+        assert_eq!(count.wakes(), 1);
+    });
+}
+
+#[test]
 fn a_sleep_can_be_set_anew_before_and_after_it_completes() {
     by_hand(|reactor, clock| {
         let (count, waker) = Counted::new();

@@ -69,6 +69,32 @@ fn a_timeout_of_nothing_polls_once() {
 }
 
 #[test]
+fn a_future_that_does_not_wait_needs_no_runtime_and_one_that_does_is_told_so() {
+    let mut quick = pin!(time::timeout(Duration::from_secs(1), ready(7)));
+    assert_eq!(poll(quick.as_mut(), Waker::noop()), Poll::Ready(Ok(7)));
+    let slow = || {
+        let mut slow = pin!(time::timeout(Duration::from_secs(1), pending::<()>()));
+        assert!(slow.deadline().is_none());
+        poll(slow.as_mut(), Waker::noop())
+    };
+    let panic = std::panic::catch_unwind(slow).expect_err("this thread has no timers");
+    let text = panic.downcast_ref::<String>().expect("the panic has a message");
+    assert!(text.contains("kasasagi::run") && text.contains("timeouts.rs"), "{text}");
+}
+
+#[test]
+fn a_timeout_goes_by_the_timers_of_the_thread_that_polls_it_first() {
+    let timeout = pin!(time::timeout(Duration::from_secs(1), pending::<()>()));
+    by_hand(|reactor, clock| {
+        let mut timeout = pin!(time::timeout(Duration::from_secs(1), pending::<()>()));
+        assert!(poll(timeout.as_mut(), Waker::noop()).is_pending());
+        assert_eq!(timeout.deadline(), Some(clock.now() + Duration::from_secs(1)));
+        assert_eq!(reactor.timers().waiting(), 1);
+    });
+    assert!(timeout.deadline().is_none());
+}
+
+#[test]
 fn a_future_that_spends_the_whole_budget_is_late_all_the_same() {
     use kasasagi_primitive::coop;
     by_hand(|reactor, clock| {

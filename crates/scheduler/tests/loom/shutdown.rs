@@ -54,8 +54,8 @@ impl Driver for Telling {
     fn deadline(&self, seat: usize) -> u64 {
         self.0.deadline(seat)
     }
-    fn fire(&self, seat: usize, now: u64) -> usize {
-        self.0.fire(seat, now)
+    fn fire(&self, seat: usize, now: u64, max: usize) -> usize {
+        self.0.fire(seat, now, max)
     }
     fn look(&self, max_events: usize) -> usize {
         self.0.look(max_events)

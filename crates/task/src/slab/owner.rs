@@ -18,6 +18,10 @@ use std::ptr::{self, NonNull};
 /// How many empty pages of a class keep their memory.
 const KEPT: u32 = 2;
 
+/// Blocks taken back at once by an owner that has other things to do: each is a cache miss or two, so it takes some
+/// 20 µs. In a model, so few that some are left.
+const SOME: usize = if MODEL { 1 } else { 256 };
+
 /// One class's pages, but for the full ones.
 #[derive(Default, Clone, Copy)]
 pub(super) struct Bin {
@@ -33,13 +37,15 @@ pub(super) struct Bin {
 /// All classes, and how many pages there are.
 pub(super) struct Bins {
     bins: [Bin; CLASSES],
+    /// Blocks that other threads freed, taken over and not yet put into their pages.
+    taken: *mut BlockHead,
     pub(super) mapped: usize,
     pub(super) bare: usize,
 }
 
 impl Bins {
     pub(super) fn new() -> Self {
-        Self { bins: [Bin::default(); CLASSES], mapped: 0, bare: 0 }
+        Self { bins: [Bin::default(); CLASSES], taken: ptr::null_mut(), mapped: 0, bare: 0 }
     }
 }
 
@@ -151,7 +157,7 @@ impl Owner {
     /// Puts some page into the class's list of pages with room, which is empty.
     #[cold]
     fn refill(self, class: Class) {
-        if self.collect() > 0 && self.bin(class, |bin| bin.room.is_some()) {
+        if self.collect_some() > 0 && self.bin(class, |bin| bin.room.is_some()) {
             return;
         }
         let page = self.take_spare(class).or_else(|| self.take_bare(class)).unwrap_or_else(|| {
@@ -257,11 +263,19 @@ impl Owner {
         }
     }
 
-    /// Takes back what other threads freed; says how many blocks that was.
-    pub(super) fn collect(self) -> usize {
-        let mut list = self.shared().take_remote();
+    /// Takes back all that other threads freed.
+    pub(super) fn collect(self) {
+        while self.collect_some() > 0 {}
+    }
+
+    /// Takes back some of what other threads freed, if there is any; says how many blocks that was.
+    pub(super) fn collect_some(self) -> usize {
+        let mut list = self.bins(|bins| bins.taken);
+        if list.is_null() {
+            list = self.shared().take_remote();
+        }
         let mut count = 0;
-        while let Some(block) = NonNull::new(list) {
+        while let Some(block) = NonNull::new(list).filter(|_| count < SOME) {
             // SAFETY: the swap gave the whole list to the owner, and it was the last to touch its blocks.
             list = unsafe { replace_next(block, ptr::null_mut()) };
             // SAFETY: a block in the list was out, and so keeps its page.
@@ -270,6 +284,7 @@ impl Owner {
             unsafe { self.push(block, page) };
             count += 1;
         }
+        self.bins(|bins| bins.taken = list);
         count
     }
 

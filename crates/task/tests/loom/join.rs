@@ -46,7 +46,7 @@ fn task_output_is_read_once_by_who_waits() {
             assert_eq!(read.all(), 0, "the output is moved, not copied");
             drop(output);
         })];
-        assert!(matches!(run_once(due), Ran::Complete));
+        assert!(matches!(run_once(due), Ran::Complete(_)));
         join_all(threads);
         drop(queue);
         assert_eq!((futures.all(), outputs.all(), joiner.wakers()), (1, 1, 0));
@@ -70,7 +70,7 @@ fn task_output_and_waker_of_a_dropped_handle_are_dropped_once() {
             }
             drop(task);
         })];
-        assert!(matches!(run_once(due), Ran::Complete));
+        assert!(matches!(run_once(due), Ran::Complete(_)));
         join_all(threads);
         drop(queue);
         assert_eq!((futures.all(), outputs.all(), joiner.wakers()), (1, 1, 0));
@@ -98,7 +98,7 @@ fn task_waker_replaced_while_it_completes_is_dropped_once() {
             };
             drop(output.expect("the task gives a token"));
         })];
-        assert!(matches!(run_once(due), Ran::Complete));
+        assert!(matches!(run_once(due), Ran::Complete(_)));
         join_all(threads);
         drop(queue);
         assert_eq!((futures.all(), outputs.all()), (1, 1));

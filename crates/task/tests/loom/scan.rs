@@ -27,11 +27,11 @@ fn task_scan_meets_free_and_birth_in_one_block() {
                     assert_eq!(*reference.name(), *format!("Task-{}", reference.id().as_u64()));
                 }
             })];
-            assert!(matches!(run_once(first), Ran::Complete));
+            assert!(matches!(run_once(first), Ran::Complete(_)));
             let token = futures.token();
             let (second, task) = spawn(&heap, &queue, 2, async move { drop(token) });
             drop(task);
-            assert!(matches!(run_once(second), Ran::Complete));
+            assert!(matches!(run_once(second), Ran::Complete(_)));
             join_all(threads);
         });
         assert_eq!((futures.all(), futures.outside()), (2, 0));

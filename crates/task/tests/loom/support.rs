@@ -2,6 +2,7 @@
 //!
 //! Counts are std's atomics, which the model does not see: they cost no interleavings, and are read when all
 //! threads are joined.
+#![allow(unsafe_code, reason = "a scheduler promises to outlive its tasks")]
 
 use kasasagi_primitive::sync::atomic::AtomicBool;
 use kasasagi_primitive::sync::{Arc, Condvar, Mutex};
@@ -31,7 +32,8 @@ pub(crate) struct Queue {
     more: Condvar,
 }
 
-impl Schedule for Queue {
+// SAFETY: the tests hold the queue until every task of it is complete.
+unsafe impl Schedule for Queue {
     fn schedule(task: Runnable, home: Home<Self>) {
         // Held: once the task is pushed, it may be the last of its queue.
         home.hold().push(task);
@@ -69,7 +71,7 @@ impl Queue {
             match run_once(task) {
                 Ran::Pending => {}
                 Ran::Requeue(task) => self.push(task),
-                Ran::Complete => {
+                Ran::Complete(_) => {
                     let mut due = self.due.lock();
                     due.live = due.live.checked_sub(1).expect("a task completes once");
                     if due.live == 0 {

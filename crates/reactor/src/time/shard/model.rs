@@ -35,16 +35,17 @@ fn counted() -> (std::sync::Arc<Counted>, Waker) {
 
 const DUE: u64 = 1 << 20;
 
-/// Timers of one seat, of a shard made in this model.
+/// Timers of one seat, of a shard made in this model, which closes it at its end: what it holds is the model's.
 fn timers() -> (Timers, &'static Shard) {
     let shards: &'static [CachePadded<Shard>] =
         Box::leak(Box::new([CachePadded::new(Shard::new())]));
-    shards[0].open(1);
-    (Timers::of(shards, 1, Clock::manual()), &shards[0])
+    let timers = Timers::of(shards, 1, Clock::manual());
+    shards[0].open(timers.clone());
+    (timers, &shards[0])
 }
 
 fn sleep(timers: &Timers) -> Pin<Box<Sleep>> {
-    Box::pin(Sleep::until(timers.clone(), DUE, Location::caller()))
+    Box::pin(Sleep::of(timers, DUE, Location::caller()))
 }
 
 fn poll(sleep: &mut Pin<Box<Sleep>>, waker: &Waker) -> Poll<()> {
@@ -61,7 +62,7 @@ fn loom_timer_fire_against_drop() {
         let (waker_count, waker) = counted();
         let mut sleep = sleep(&timers);
         assert!(poll(&mut sleep, &waker).is_pending());
-        let firing = thread::spawn(move || shard.fire(DUE));
+        let firing = thread::spawn(move || shard.fire(DUE, 2));
         drop(sleep);
         let fired = firing.join().expect("firing does not panic");
         assert_eq!(waker_count.wakes(), fired, "fired and cancelled, or neither");
@@ -69,6 +70,7 @@ fn loom_timer_fire_against_drop() {
         assert_eq!(shard.deadline(), NEVER);
         drop(waker);
         assert_eq!(std::sync::Arc::strong_count(&waker_count), 1);
+        shard.close(1);
     });
 }
 
@@ -82,7 +84,7 @@ fn loom_timer_fire_against_a_poll_with_another_waker() {
         let (waker_count, waker) = counted();
         let mut sleep = sleep(&timers);
         assert!(poll(&mut sleep, &waker).is_pending());
-        let firing = thread::spawn(move || assert_eq!(shard.fire(DUE), 1));
+        let firing = thread::spawn(move || assert_eq!(shard.fire(DUE, 2), 1));
         let parker = Parker::new();
         let second = parker.unparker().into_waker();
         while poll(&mut sleep, &second).is_pending() {
@@ -92,6 +94,53 @@ fn loom_timer_fire_against_a_poll_with_another_waker() {
         drop((sleep, waker));
         assert!(waker_count.wakes() <= 1);
         assert_eq!(std::sync::Arc::strong_count(&waker_count), 1);
+        shard.close(1);
+    });
+}
+
+/// A poll that brings the same waker looks at it without the lock, while the shard reads it out: who is fired wakes it.
+///
+/// Mutation `reactor-waker-wiped`: the shard does not leave the waker's words where the owner may look at them.
+#[test]
+fn loom_timer_fire_against_a_poll_with_the_same_waker() {
+    explore("timer_fire_against_a_poll_with_the_same_waker", || {
+        let (timers, shard) = timers();
+        let parker = Parker::new();
+        let waker = parker.unparker().into_waker();
+        let mut sleep = sleep(&timers);
+        assert!(poll(&mut sleep, &waker).is_pending());
+        let firing = thread::spawn(move || assert_eq!(shard.fire(DUE, 2), 1));
+        while poll(&mut sleep, &waker).is_pending() {
+            parker.park();
+        }
+        drop(sleep);
+        firing.join().expect("firing does not panic");
+        shard.close(1);
+    });
+}
+
+/// Two fire one timer each, while a third is dropped: each is fired or dropped, and the deadline is past until the last.
+///
+/// Mutation `reactor-budget-forgets`: who was told to fire so many and no more forgets that there are others.
+#[test]
+fn loom_timer_a_few_at_a_time() {
+    explore("timer_a_few_at_a_time", || {
+        let (timers, shard) = timers();
+        let (waker_count, waker) = counted();
+        let mut sleeps = [sleep(&timers), sleep(&timers)];
+        assert!(sleeps.iter_mut().all(|sleep| poll(sleep, &waker).is_pending()));
+        let firing = thread::spawn(move || shard.fire(DUE, 1));
+        let [one, mut two] = sleeps;
+        drop(one);
+        let mut fired = firing.join().expect("firing does not panic");
+        // As a worker does: until nothing is due.
+        while shard.deadline() <= DUE {
+            fired += shard.fire(DUE, 1);
+        }
+        assert_eq!(waker_count.wakes(), fired);
+        assert!(poll(&mut two, &waker).is_ready(), "left behind");
+        assert_eq!(shard.deadline(), NEVER);
+        shard.close(1);
     });
 }
 
@@ -106,8 +155,8 @@ fn loom_timer_rescue_against_the_seat() {
         let (mut one, mut two) = (sleep(&timers), sleep(&timers));
         assert!(poll(&mut one, &waker).is_pending());
         assert!(poll(&mut two, &waker).is_pending());
-        let rescue = thread::spawn(move || shard.fire(DUE));
-        let seat = thread::spawn(move || shard.fire(DUE));
+        let rescue = thread::spawn(move || shard.fire(DUE, 2));
+        let seat = thread::spawn(move || shard.fire(DUE, 2));
         drop(one);
         let fired = rescue.join().expect("firing does not panic") + seat.join().expect("nor here");
         assert!(fired == 1 || fired == 2);
@@ -115,6 +164,7 @@ fn loom_timer_rescue_against_the_seat() {
         assert!(poll(&mut two, &waker).is_ready());
         drop((two, waker));
         assert_eq!(std::sync::Arc::strong_count(&waker_count), 1);
+        shard.close(1);
     });
 }
 
@@ -142,9 +192,8 @@ fn loom_timer_a_stranger_hurries_the_seat() {
         while shard.deadline() == NEVER {
             seat.park();
         }
-        assert_eq!(shard.fire(DUE), 1);
+        assert_eq!(shard.fire(DUE, 2), 1);
         stranger.join().expect("the stranger does not panic");
-        // The waker it left belongs to this model.
         shard.close(1);
     });
 }

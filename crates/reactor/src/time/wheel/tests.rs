@@ -1,5 +1,6 @@
 //! The wheel against a sorted list, after each of many random operations.
 
+use super::slot::CHUNK;
 use super::*;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -12,6 +13,12 @@ struct Places(RefCell<Vec<Position>>);
 struct Numbered<'a> {
     number: usize,
     places: &'a Places,
+}
+
+impl PartialEq for Numbered<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
 }
 
 impl Item for Numbered<'_> {
@@ -69,7 +76,7 @@ impl<'a> Pair<'a> {
     fn remove(&mut self, nth: usize) {
         let Some(&(when, number)) = self.naive.iter().nth(nth) else { return };
         let position = self.places.0.borrow()[number];
-        assert_eq!(self.wheel.remove(position).number, number);
+        self.wheel.remove(when, position, Numbered { number, places: self.places });
         self.naive.remove(&(when, number));
     }
 
@@ -99,12 +106,15 @@ impl<'a> Pair<'a> {
         for (at, items) in self.wheel.slots.iter().enumerate() {
             let bit = self.wheel.occupied[at / SLOTS] >> (at % SLOTS) & 1;
             assert_eq!(bit == 0, items.is_empty(), "slot {at}");
+            assert_eq!(items.len(), items.iter().count());
             for (index, entry) in items.iter().enumerate() {
-                let position = Position { slot: at as u16, index: index as u32 };
+                let position = Position::new(at, index);
                 assert_eq!(self.places.0.borrow()[entry.item.number], position);
                 all.insert((entry.when, entry.item.number));
             }
         }
+        assert!(self.wheel.front.is_sorted_by(|a, b| a.when >= b.when));
+        all.extend(self.wheel.front.iter().map(|entry| (entry.when, entry.item.number)));
         assert_eq!(all, self.naive);
         let earliest = self.naive.first().map_or(NEVER, |(when, _)| *when);
         let crowded = self.wheel.slots.iter().any(|items| items.len() > EXACT);
@@ -221,6 +231,66 @@ fn a_lower_bound_leads_to_the_exact_moment_in_few_turns() {
 }
 
 #[test]
+fn a_crowd_is_fired_when_its_tick_is_over_and_loses_nobody() {
+    let places = Places::default();
+    let mut random = Random(7);
+    let mut pair = Pair::new(&places, 0);
+    let tick = 1 << TICK_BITS;
+    let due = 100 * tick;
+    let many = 3 * CROWD as u64;
+    (0..many).for_each(|_| pair.insert(due + random.below(tick)));
+    pair.insert(due - 1);
+    pair.insert(due + tick + 1);
+    // A few are cancelled before, and between the batches.
+    (0..50).for_each(|_| pair.remove(1 + random.below(many - 50) as usize));
+    pair.now = due + tick / 2;
+    let mut fired = Vec::new();
+    while pair.wheel.expire(pair.now, 32, |item| fired.push(item.number)) {}
+    assert!(fired[0] == many as usize, "the one before the crowd");
+    assert!(fired.len() <= CROWD, "some of the crowd may have been in front");
+    pair.naive.retain(|(_, number)| !fired.contains(number));
+    assert_eq!(pair.wheel.len(), pair.naive.len());
+    pair.now = due + tick;
+    loop {
+        fired.clear();
+        let more = pair.wheel.expire(pair.now, 32, |item| fired.push(item.number));
+        assert!(fired.len() <= 32);
+        let gone = |(when, number): &(u64, usize)| !fired.contains(number) || *when > pair.now;
+        pair.naive.retain(gone);
+        if random.below(4) == 0 && pair.naive.len() > 1 {
+            pair.remove(0);
+        }
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(pair.wheel.len(), 1);
+    assert_eq!(pair.wheel.earliest(), due + tick + 1);
+    pair.compare();
+}
+
+#[test]
+fn what_comes_while_a_coarse_slot_is_in_front_is_fired_in_its_order() {
+    let places = Places::default();
+    let mut pair = Pair::new(&places, 0);
+    let second = 1_000_000_000;
+    // Far ahead, they lie together on a coarse level, and go to the front together.
+    (0..100).for_each(|n| pair.insert(40 * second + n * 1_000_000));
+    pair.now = 40 * second;
+    pair.expire(8);
+    assert_eq!(pair.wheel.front.len(), 99, "the slot was entered");
+    // Between them, before them and after them; and some are cancelled.
+    (0..50).for_each(|n| pair.insert(40 * second + n * 1_700_001));
+    (0..30).for_each(|n| pair.remove(n * 3));
+    pair.compare();
+    while pair.wheel.len() > 0 {
+        pair.now += 5_000_000;
+        pair.expire(8);
+        pair.compare();
+    }
+}
+
+#[test]
 fn an_emptied_wheel_gives_memory_back() {
     let places = Places::default();
     let mut pair = Pair::new(&places, 0);
@@ -230,6 +300,6 @@ fn an_emptied_wheel_gives_memory_back() {
     pair.now = 6_000_000_000;
     while pair.wheel.expire(pair.now, 1024, |_| {}) {}
     assert_eq!(pair.wheel.len(), 0);
-    let kept: usize = pair.wheel.slots.iter().map(Vec::capacity).sum();
-    assert!(kept <= 4 * KEPT, "{kept} items' memory is kept");
+    let kept = pair.wheel.spare.len() * CHUNK + pair.wheel.front.capacity();
+    assert!(kept <= 2 * CROWD, "{kept} items' memory is kept");
 }
