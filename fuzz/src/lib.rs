@@ -11,8 +11,10 @@ pub(crate) const NEVER: u64 = u64::MAX;
 #[expect(dead_code, unreachable_pub, reason = "sources of another crate, in part")]
 mod io;
 #[expect(dead_code, reason = "a source of another crate, in part")]
-#[path = "../../crates/reactor/src/time/wheel.rs"]
-mod timing;
+#[path = "../../crates/reactor/src/time"]
+mod timing {
+    pub(crate) mod wheel;
+}
 
 pub mod life;
 pub mod queue;

@@ -156,7 +156,8 @@ impl Drop for Token {
 #[derive(Default)]
 struct Queue(Mutex<VecDeque<Runnable>>);
 
-impl Schedule for Queue {
+// SAFETY: the queue lives in an `Arc` of the world, which outlives its tasks: `run` ends them all.
+unsafe impl Schedule for Queue {
     fn schedule(task: Runnable, home: Home<Self>) {
         home.hold().0.lock().push_back(task);
     }
@@ -255,7 +256,7 @@ impl World {
                 let model = &self.tasks[number].1;
                 assert!(!again && model.end.is_none(), "taken for waiting");
             }
-            Ran::Complete => assert!(self.tasks[number].1.end.is_some(), "taken for complete"),
+            Ran::Complete(_) => assert!(self.tasks[number].1.end.is_some(), "taken for complete"),
         }
     }
 

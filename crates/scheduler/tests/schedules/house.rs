@@ -27,8 +27,8 @@ impl Driver for Shared {
     fn deadline(&self, seat: usize) -> u64 {
         self.0.reactor.as_ref().map_or(NEVER, |reactor| reactor.deadline(seat))
     }
-    fn fire(&self, seat: usize, now: u64) -> usize {
-        self.0.reactor.as_ref().map_or(0, |reactor| reactor.fire(seat, now))
+    fn fire(&self, seat: usize, now: u64, max: usize) -> usize {
+        self.0.reactor.as_ref().map_or(0, |reactor| reactor.fire_some(seat, now, max))
     }
     fn look(&self, _: usize) -> usize {
         0
