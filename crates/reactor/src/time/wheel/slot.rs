@@ -25,6 +25,12 @@ impl<T: Copy> Slot<T> {
         Self { chunks: Vec::new() }
     }
 
+    /// Gives the memory of an empty slot back.
+    pub(super) fn forget(&mut self) {
+        debug_assert!(self.is_empty(), "what is forgotten would never fire");
+        self.chunks = Vec::new();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
