@@ -1,14 +1,18 @@
-//! The floor of the house: the one door to std or loom, and what is built right on it.
+//! The floor of the house: the one door to std, loom or shuttle, and what is built right on it.
 //!
 //! Every other crate takes its atomics, locks, cells, threads and queues from here, and so runs on the
-//! real ones or, under `--cfg kasasagi_loom`, on loom's, which explore every interleaving. This file
+//! real ones; or, under `--cfg kasasagi_loom`, on loom's, which explore every interleaving of a small model;
+//! or, under `--cfg kasasagi_shuttle`, on shuttle's, which try random schedules of a large one. This file
 //! holds the only switch of the house.
 
-#[cfg(not(kasasagi_loom))]
+#[cfg(not(any(kasasagi_loom, kasasagi_shuttle)))]
 #[path = "real.rs"]
 mod imp;
 #[cfg(kasasagi_loom)]
 #[path = "model.rs"]
+mod imp;
+#[cfg(kasasagi_shuttle)]
+#[path = "shuttle.rs"]
 mod imp;
 
 pub mod coop;
@@ -31,3 +35,10 @@ pub mod explore;
 #[cfg(kasasagi_loom)]
 #[doc(hidden)]
 pub use loom as __loom;
+
+#[cfg(kasasagi_shuttle)]
+pub mod schedules;
+
+#[cfg(kasasagi_shuttle)]
+#[doc(hidden)]
+pub use shuttle as __shuttle;
