@@ -14,7 +14,7 @@ impl Driver for Arc<Clock> {
     fn deadline(&self, _: usize) -> u64 {
         NEVER
     }
-    fn fire(&self, _: usize, _: u64) -> usize {
+    fn fire(&self, _: usize, _: u64, _: usize) -> usize {
         0
     }
     fn look(&self, _: usize) -> usize {
