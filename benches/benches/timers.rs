@@ -181,9 +181,6 @@ impl ChildRow for Stall {
                 while !is_over.is_closed() {
                     P::yield_now().await;
                     let now = Instant::now();
-                    if std::env::var_os("GAPS").is_some() && now - last > Duration::from_millis(1) {
-                        eprintln!("gap {:?} at {:?}", now - last, last - start);
-                    }
                     longest = longest.max(now - last);
                     last = now;
                 }

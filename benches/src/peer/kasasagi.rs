@@ -2,8 +2,8 @@
 
 use super::Peer;
 use kasasagi::net::{TcpListener, TcpStream};
-use kasasagi::{Handle, Join, Runtime, time};
-use std::future::{Future, IntoFuture};
+use kasasagi::{Handle, Runtime, Task, time};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -26,13 +26,14 @@ impl Kasasagi {
 
 /// A task that does not fail.
 #[derive(Debug)]
-pub struct Joined<T>(Join<T>);
+pub struct Joined<T>(Task<T>);
 
 impl<T> Future for Joined<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let output = ready!(Pin::new(&mut self.0).poll(cx));
+        // The handle as a program keeps it; `task.await` would add a word for the place.
+        let output = ready!(Pin::new(&mut &mut self.0).poll(cx));
         Poll::Ready(output.expect("tasks of benchmarks do not fail"))
     }
 }
@@ -58,7 +59,7 @@ impl Peer for Kasasagi {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Joined(self.handle.spawn(future).into_future())
+        Joined(self.handle.spawn(future))
     }
 
     fn yield_now() -> impl Future<Output = ()> + Send {

@@ -1,7 +1,7 @@
 //! The handles: `Task<T>` waits for an output, `TaskRef` inspects and cancels.
 #![allow(unsafe_code, reason = "a handle is a pointer; what it may touch, the state word says")]
 
-use crate::cell::{self, Ptr};
+use crate::cell::{self, Header, Ptr};
 use crate::error::JoinError;
 use crate::meta::{TaskId, TaskInfo, TaskState};
 use crate::state::{After, CANCEL, CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
@@ -12,6 +12,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -23,10 +24,39 @@ use std::task::{Context, Poll};
 /// Counterpart: `asyncio.Task`. There, a task that nobody refers to may vanish; here it may not.
 #[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
 pub struct Task<T> {
-    task: Ptr,
-    /// The output was given out: what is left is a reference.
-    taken: bool,
+    word: Word,
     _output: PhantomData<T>,
+}
+
+/// The pointer to the task; its lowest bit says that the output was given out, and what is left is a reference. One
+/// word, since programs keep many handles.
+#[derive(Clone, Copy)]
+struct Word(NonNull<u8>);
+
+const TAKEN: usize = 1;
+
+impl Word {
+    fn new(task: Ptr) -> Self {
+        const { assert!(align_of::<Header>() > TAKEN) };
+        Self(task.0.cast())
+    }
+
+    #[inline]
+    fn task(self) -> Ptr {
+        let header = self.0.as_ptr().map_addr(|address| address & !TAKEN);
+        // SAFETY: a header's address has more bits than the lowest one, so it is not null without it.
+        Ptr(unsafe { NonNull::new_unchecked(header) }.cast())
+    }
+
+    #[inline]
+    fn is_taken(self) -> bool {
+        self.0.addr().get() & TAKEN != 0
+    }
+
+    #[inline]
+    fn taken(self) -> Self {
+        Self(self.0.map_addr(|address| address | TAKEN))
+    }
 }
 
 // SAFETY: the handle moves and drops the output, and nothing else that depends on `T`.
@@ -40,32 +70,37 @@ impl<T> Task<T> {
     /// # Safety
     /// `task` comes from `cell::spawn` of a future with output `T`, and carries the handle's reference.
     pub(crate) unsafe fn new(task: Ptr) -> Self {
-        Self { task, taken: false, _output: PhantomData }
+        Self { word: Word::new(task), _output: PhantomData }
+    }
+
+    #[inline]
+    fn task(&self) -> Ptr {
+        self.word.task()
     }
 
     /// The task's number.
     pub fn id(&self) -> TaskId {
-        self.task.id()
+        self.task().id()
     }
 
     /// The task's name, or `Task-<n>`.
     pub fn name(&self) -> Arc<str> {
-        self.task.name()
+        self.task().name()
     }
 
     /// Names the task anew.
     pub fn set_name(&self, name: impl fmt::Display) {
-        *self.task.extra_or_new().name.lock() = Some(name.to_string().into());
+        *self.task().extra_or_new().name.lock() = Some(name.to_string().into());
     }
 
     /// Whether the task has ended.
     pub fn is_finished(&self) -> bool {
-        self.task.state().load(Ordering::Acquire).has(COMPLETE)
+        self.task().state().load(Ordering::Acquire).has(COMPLETE)
     }
 
     /// Whether the task has ended by cancellation.
     pub fn is_cancelled(&self) -> bool {
-        self.task.state().load(Ordering::Acquire).has(CANCELLED)
+        self.task().state().load(Ordering::Acquire).has(CANCELLED)
     }
 
     /// Asks the task to end: at its present suspension point, or at the next, its future is dropped.
@@ -74,28 +109,28 @@ impl<T> Task<T> {
     ///
     /// Counterpart: `asyncio.Task.cancel`.
     pub fn cancel(&self) -> bool {
-        self.task.cancel()
+        self.task().cancel()
     }
 
     /// As [`cancel`](Self::cancel), with a reason that the one who awaits the task can read.
     pub fn cancel_with(&self, reason: impl fmt::Display) -> bool {
-        self.task.cancel_with(&reason)
+        self.task().cancel_with(&reason)
     }
 
     /// The output, if the task has ended and the output was not taken.
     pub fn try_take(&mut self) -> Option<Result<T, JoinError>> {
-        (!self.taken && self.is_finished()).then(|| self.take())
+        (!self.word.is_taken() && self.is_finished()).then(|| self.take())
     }
 
     /// A reference that inspects and cancels, and does not join.
     pub fn handle(&self) -> TaskRef {
-        TaskRef::of(self.task)
+        TaskRef::of(self.task())
     }
 
     fn take(&mut self) -> Result<T, JoinError> {
-        self.taken = true;
+        self.word = self.word.taken();
         // SAFETY: the callers saw COMPLETE and `taken` unset; `T` is the output by `new`'s contract.
-        unsafe { self.task.read_output() }
+        unsafe { self.task().read_output() }
     }
 
     fn poll_join(
@@ -104,15 +139,18 @@ impl<T> Task<T> {
         place: &'static Location<'static>,
     ) -> Poll<Result<T, JoinError>> {
         assert!(
-            !self.taken,
+            !self.word.is_taken(),
             "task `{}` was awaited again after it had given its output: await a task once",
-            self.task.name()
+            self.task().name()
         );
         if self.poll_complete(cx).is_pending() {
-            if cell::current() == Some(self.task) {
-                return Poll::Ready(Err(JoinError::self_await(self.id(), self.task.given_name())));
+            if cell::current() == Some(self.task()) {
+                return Poll::Ready(Err(JoinError::self_await(
+                    self.id(),
+                    self.task().given_name(),
+                )));
             }
-            let id = usize::try_from(self.task.id().as_u64()).unwrap_or(usize::MAX);
+            let id = usize::try_from(self.task().id().as_u64()).unwrap_or(usize::MAX);
             task_context::waiting(WaitKind::Join, id, place);
             return Poll::Pending;
         }
@@ -122,12 +160,12 @@ impl<T> Task<T> {
 
     /// Waits for COMPLETE; the waker is in the join cell if it is pending.
     fn poll_complete(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let state = self.task.state();
+        let state = self.task().state();
         let now = state.load(Ordering::Acquire);
         if now.has(COMPLETE) {
             return Poll::Ready(());
         }
-        let cell = &self.task.header().rest.join;
+        let cell = &self.task().header().rest.join;
         if now.has(WAITS) {
             if cell.is(cx.waker()) {
                 return Poll::Pending;
@@ -152,7 +190,7 @@ impl<T> Task<T> {
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        let state = self.task.state();
+        let state = self.task().state();
         let mut now = state.load(Ordering::Acquire);
         while !now.has(COMPLETE) {
             match self.detach(now) {
@@ -160,10 +198,10 @@ impl<T> Drop for Task<T> {
                 Err(changed) => now = changed,
             }
         }
-        if !self.taken {
-            self.task.drop_output();
+        if !self.word.is_taken() {
+            self.task().drop_output();
         }
-        self.task.follow(state.drop_ref_of_complete());
+        self.task().follow(state.drop_ref_of_complete());
     }
 }
 
@@ -171,8 +209,8 @@ impl<T> Task<T> {
     fn detach(&self, now: Snapshot) -> Result<(), Snapshot> {
         // The waker's bits are copied before the exchange, since after it the block may be gone; they become
         // a waker only if the exchange shows that the completer has not taken it.
-        let words = now.has(WAITS).then(|| self.task.header().rest.join.peek());
-        self.task.state().try_drop_join(now)?;
+        let words = now.has(WAITS).then(|| self.task().header().rest.join.peek());
+        self.task().state().try_drop_join(now)?;
         if let Some(words) = words {
             // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
             let waker = unsafe { words.into_waker() };
@@ -187,7 +225,7 @@ impl<T> Future for &mut Task<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let place = self.task.header().rest.spawned_at;
+        let place = self.task().header().rest.spawned_at;
         self.poll_join(cx, place)
     }
 }
@@ -224,7 +262,7 @@ impl<T> Future for Join<T> {
 
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.task.info(), f)
+        fmt::Debug::fmt(&self.task().info(), f)
     }
 }
 

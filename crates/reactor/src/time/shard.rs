@@ -382,7 +382,7 @@ impl Node {
         }
         // SAFETY: the node is queued and its shard's lock is held.
         let position = self.position.with(|position| unsafe { *position });
-        timers.wheel.remove(self.time, position, NodeRef(NonNull::from(self)));
+        timers.wheel.remove(position, NodeRef(NonNull::from(self)));
         home.next.store(timers.next(), Ordering::Relaxed);
         self.state.store(State::Dead as u8, Ordering::Relaxed);
         drop(timers);
@@ -429,6 +429,12 @@ impl NodeRef {
 }
 
 impl Item for NodeRef {
+    #[inline]
+    fn when(self) -> u64 {
+        // SAFETY: as in `moved`; and nobody writes the time of a queued node.
+        unsafe { self.0.as_ref() }.time
+    }
+
     #[inline]
     fn moved(self, position: Position) {
         // SAFETY: only the wheel calls it, for a node in it, under the lock that guards the wheel; such a node

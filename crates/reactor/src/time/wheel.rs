@@ -5,8 +5,8 @@
 //! digit in which its tick differs from the wheel's. When the wheel enters a slot, its items go to the *front*, a
 //! sorted array from which they are fired; only a slot of very many goes to finer levels first.
 //!
-//! Slots are arrays, not lists: firing walks memory in order, and an item knows its place, so that removing it is a
-//! swap with the last. In the front it is found by its deadline.
+//! Slots are arrays, not lists, so that many items can be on their way from memory at once, and an item knows its place,
+//! so that removing it is a swap with the last. In the front it is found by its deadline.
 //!
 //! Hierarchical wheels: Varghese and Lauck, "Hashed and hierarchical timing wheels" (1987).
 
@@ -25,15 +25,12 @@ const DIGIT_BITS: u32 = 6;
 const SLOTS: usize = 1 << DIGIT_BITS;
 const LEVELS: usize = 8;
 
-/// Up to so many items of one slot are looked at to find the earliest; a sum of 1 KiB. Beyond, an early bound
-/// is good enough: it costs one needless turn, after which the items lie on a finer level, or in front.
+/// Up to so many items of one slot are looked at to find the earliest, each of which may be a cache miss. Beyond, an
+/// early bound is good enough: it costs one needless turn, after which the items lie on a finer level, or in front.
 const EXACT: usize = 64;
 /// Up to so many items of a slot go to the front together, which sorts them: some 0.1 ms under the lock. More items of
 /// one tick are a crowd: they are fired when it is over, in no order.
 const CROWD: usize = 4096;
-/// The slots of this level and those above keep no memory when they are empty: they come round in 17 s at the earliest,
-/// and there are hundreds.
-const KEEPING: usize = 2;
 /// Items moved to a finer level under one lock.
 const MOVES: usize = 256;
 /// How far ahead of the one at hand items are fetched from memory, where each is a cache miss of its own. As many as
@@ -62,8 +59,11 @@ impl Position {
     }
 }
 
-/// What a wheel holds: a pointer, or an index, to something that keeps its position.
+/// What a wheel holds: a pointer, or an index, to something that knows its deadline and keeps its position.
 pub(crate) trait Item: Copy + PartialEq {
+    /// When the item is due: what it was inserted for.
+    fn when(self) -> u64;
+
     /// The item lies at `position` now.
     fn moved(self, position: Position);
 
@@ -71,6 +71,7 @@ pub(crate) trait Item: Copy + PartialEq {
     fn fetch(self) {}
 }
 
+/// An item in front.
 #[derive(Debug, Clone, Copy)]
 struct Entry<T> {
     when: u64,
@@ -155,7 +156,7 @@ impl<T: Item> Wheel<T> {
         }
         self.len += 1;
         self.earliest = self.earliest.min(when);
-        self.put(Entry { when, item });
+        self.put(when, item);
     }
 
     /// The tick at `now_tick`, or an earlier one at which there is something to do first.
@@ -165,9 +166,9 @@ impl<T: Item> Wheel<T> {
         now_tick.min(slot).min(front).max(self.tick)
     }
 
-    fn put(&mut self, entry: Entry<T>) {
+    fn put(&mut self, when: u64, item: T) {
         // What is past already lies in the slot of now.
-        let tick = (entry.when >> TICK_BITS).max(self.tick);
+        let tick = (when >> TICK_BITS).max(self.tick);
         let differs = tick ^ self.tick;
         let level = if differs == 0 {
             0
@@ -177,18 +178,19 @@ impl<T: Item> Wheel<T> {
         let slot = digit(tick, level);
         self.occupied[level] |= 1 << slot;
         let at = level * SLOTS + slot;
-        let index = self.slots[at].push(entry, &mut self.spare);
-        entry.item.moved(Position::new(at, index));
+        let index = self.slots[at].push(item, &mut self.spare);
+        item.moved(Position::new(at, index));
     }
 
-    /// Takes out the item that was inserted for `when` and told of `position` last.
-    pub(crate) fn remove(&mut self, when: u64, position: Position, item: T) {
+    /// Takes out an item, which was told of `position` last.
+    pub(crate) fn remove(&mut self, position: Position, item: T) {
+        let when = item.when();
         if !self.remove_from_front(when, item) {
             let at = position.slot();
             let (removed, other) = self.slots[at].swap_remove(position.index(), &mut self.spare);
-            debug_assert!(removed.item == item, "an item lies where it was told");
+            debug_assert!(removed == item, "an item lies where it was told");
             if let Some(other) = other {
-                other.item.moved(position);
+                other.moved(position);
             }
             self.emptied(at);
         }
@@ -216,9 +218,6 @@ impl<T: Item> Wheel<T> {
     fn emptied(&mut self, at: usize) {
         if self.slots[at].is_empty() {
             self.occupied[at / SLOTS] &= !(1 << (at % SLOTS));
-            if at / SLOTS >= KEEPING {
-                self.slots[at].forget();
-            }
         }
     }
 
@@ -279,28 +278,34 @@ impl<T: Item> Wheel<T> {
     /// Fires what lies in a slot, all of which is due.
     fn fire_crowd(&mut self, at: usize, fires: &mut usize, due: &mut impl FnMut(T)) {
         while *fires > 0 {
-            let Some(entry) = self.slots[at].pop(&mut self.spare) else { break };
+            let Some(item) = self.slots[at].pop(&mut self.spare) else { break };
             if let Some(soon) = self.slots[at].from_last(AHEAD) {
-                soon.item.fetch();
+                soon.fetch();
             }
             self.len -= 1;
             *fires -= 1;
-            due(entry.item);
+            due(item);
         }
         self.emptied(at);
     }
 
     /// Moves a slot's items to the front.
     fn bring_to_front(&mut self, at: usize) {
-        let latest = self.slots[at].iter().map(|entry| entry.when).max().unwrap_or(0);
-        // Among what is in front they belong behind all that is due later, which is most of it as a rule.
-        let from = self.front.partition_point(|entry| entry.when > latest);
+        let before = self.front.len();
         self.front.reserve(self.slots[at].len());
-        while let Some(entry) = self.slots[at].pop(&mut self.spare) {
-            self.front.push(entry);
+        self.slots[at].iter().rev().take(AHEAD).for_each(|item| item.fetch());
+        let mut latest = 0;
+        while let Some(item) = self.slots[at].pop(&mut self.spare) {
+            if let Some(soon) = self.slots[at].from_last(AHEAD) {
+                soon.fetch();
+            }
+            let when = item.when();
+            latest = latest.max(when);
+            self.front.push(Entry { when, item });
         }
+        // Among what is in front they belong behind all that is due later, which is most of it as a rule.
+        let from = self.front[..before].partition_point(|entry| entry.when > latest);
         self.front[from..].sort_unstable_by_key(|entry| std::cmp::Reverse(entry.when));
-        self.front.iter().rev().take(AHEAD).for_each(|entry| entry.item.fetch());
         self.emptied(at);
     }
 
@@ -308,30 +313,30 @@ impl<T: Item> Wheel<T> {
     fn refine(&mut self, first: First) {
         let at = first.at();
         for _ in 0..MOVES {
-            let Some(entry) = self.slots[at].pop(&mut self.spare) else { break };
+            let Some(item) = self.slots[at].pop(&mut self.spare) else { break };
             if let Some(soon) = self.slots[at].from_last(AHEAD) {
-                soon.item.fetch();
+                soon.fetch();
             }
             // The wheel's tick is within this slot: the item differs from it in a lower digit only.
-            self.put(entry);
+            self.put(item.when(), item);
         }
         self.emptied(at);
     }
 
     /// Takes any item out, in no order; `None` when there are none.
     pub(crate) fn pop(&mut self) -> Option<T> {
-        let entry = match self.occupied.iter().position(|slots| *slots != 0) {
+        let item = match self.occupied.iter().position(|slots| *slots != 0) {
             Some(level) => {
                 let at = level * SLOTS + self.occupied[level].trailing_zeros() as usize;
-                let entry = self.slots[at].pop(&mut self.spare);
+                let item = self.slots[at].pop(&mut self.spare);
                 self.emptied(at);
-                entry?
+                item?
             }
-            None => self.front.pop()?,
+            None => self.front.pop()?.item,
         };
         self.len -= 1;
         self.earliest = if self.len == 0 { NEVER } else { self.earliest };
-        Some(entry.item)
+        Some(item)
     }
 
     /// The earliest slot; of several that begin together the coarsest, whose items have to be moved first.
@@ -382,7 +387,7 @@ impl<T: Item> Wheel<T> {
             let start = if first.start > self.tick { first.start << TICK_BITS } else { 0 };
             return self.earliest.max(start);
         }
-        items.iter().map(|entry| entry.when).min().unwrap_or(NEVER)
+        items.iter().map(|item| item.when()).min().unwrap_or(NEVER)
     }
 }
 

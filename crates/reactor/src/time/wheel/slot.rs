@@ -1,93 +1,110 @@
 //! The items of one slot: arrays of limited size, so that none is ever copied to grow, and a stack's discipline.
+//!
+//! An empty slot has no memory. Its last array goes to the next slot that needs one, so that a timer that comes and goes
+//! asks malloc for nothing.
 
-use super::Entry;
+use std::mem;
 
-/// Entries of one array: 1 KiB.
-pub(super) const CHUNK: usize = 64;
+/// Items of one array: 1 KiB of pointers.
+pub(super) const CHUNK: usize = 128;
 
 /// Empty arrays that are kept for the next slot.
 const KEPT: usize = 16;
 
-/// A stack of entries. All arrays but the last are full, and none is empty.
+/// A stack of items.
 #[derive(Debug)]
 pub(super) struct Slot<T> {
-    chunks: Vec<Vec<Entry<T>>>,
+    /// Arrays of `CHUNK` items each.
+    full: Vec<Vec<T>>,
+    /// What came last; empty only if the slot is.
+    last: Vec<T>,
 }
 
 /// Empty arrays.
 #[derive(Debug)]
 pub(super) struct Spare<T> {
-    chunks: Vec<Vec<Entry<T>>>,
+    chunks: Vec<Vec<T>>,
 }
 
 impl<T: Copy> Slot<T> {
     pub(super) fn new() -> Self {
-        Self { chunks: Vec::new() }
+        Self { full: Vec::new(), last: Vec::new() }
     }
 
-    /// Gives the memory of an empty slot back.
-    pub(super) fn forget(&mut self) {
-        debug_assert!(self.is_empty(), "what is forgotten would never fire");
-        self.chunks = Vec::new();
-    }
-
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.last.is_empty()
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
-        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())
+        self.full.len() * CHUNK + self.last.len()
     }
 
-    /// Adds an entry; returns its index.
-    pub(super) fn push(&mut self, entry: Entry<T>, spare: &mut Spare<T>) -> usize {
-        match self.chunks.last_mut() {
-            Some(last) if last.len() < CHUNK => last.push(entry),
-            // The first array grows as it must: most slots have few entries.
-            None => self.chunks.push(spare.chunks.pop().unwrap_or_default()),
-            Some(_) => self.chunks.push(spare.take()),
+    /// Adds an item; returns its index.
+    #[inline]
+    pub(super) fn push(&mut self, item: T, spare: &mut Spare<T>) -> usize {
+        let index = self.len();
+        if self.last.is_empty() {
+            // It grows as it must: most slots have few items.
+            self.last = spare.chunks.pop().unwrap_or_default();
+        } else if self.last.len() == CHUNK {
+            let mut chunk = spare.chunks.pop().unwrap_or_default();
+            chunk.reserve_exact(CHUNK);
+            self.full.push(mem::replace(&mut self.last, chunk));
         }
-        let at = self.chunks.len() - 1;
-        let last = &mut self.chunks[at];
-        if last.is_empty() {
-            last.push(entry);
-        }
-        at * CHUNK + last.len() - 1
+        self.last.push(item);
+        index
     }
 
-    /// Takes the last entry.
-    pub(super) fn pop(&mut self, spare: &mut Spare<T>) -> Option<Entry<T>> {
-        let last = self.chunks.last_mut()?;
-        let entry = last.pop();
-        if last.is_empty() {
-            if let Some(chunk) = self.chunks.pop() {
-                spare.keep(chunk);
-            }
+    /// Takes the last item.
+    #[inline]
+    pub(super) fn pop(&mut self, spare: &mut Spare<T>) -> Option<T> {
+        let item = self.last.pop();
+        if self.last.is_empty() {
+            self.next_chunk(spare);
         }
-        entry
+        item
     }
 
-    /// Puts the last entry into the place of the one at `index`; returns the two, or one if they are the same.
-    pub(super) fn swap_remove(
-        &mut self,
-        index: usize,
-        spare: &mut Spare<T>,
-    ) -> (Entry<T>, Option<Entry<T>>) {
+    /// The last array is empty.
+    fn next_chunk(&mut self, spare: &mut Spare<T>) {
+        let next = self.full.pop().unwrap_or_default();
+        if next.is_empty() {
+            self.full = Vec::new();
+        }
+        spare.keep(mem::replace(&mut self.last, next));
+    }
+
+    /// Takes the item at `index` out, and puts the last one into its place; returns both, or one if they are the same.
+    pub(super) fn swap_remove(&mut self, index: usize, spare: &mut Spare<T>) -> (T, Option<T>) {
         let last = self.pop(spare).expect("an item that has a position lies there");
-        match self.chunks.get_mut(index / CHUNK).and_then(|chunk| chunk.get_mut(index % CHUNK)) {
-            Some(place) => (std::mem::replace(place, last), Some(last)),
+        match self.at(index) {
+            Some(place) => (mem::replace(place, last), Some(last)),
             None => (last, None),
         }
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Entry<T>> {
-        self.chunks.iter().flatten()
+    fn at(&mut self, index: usize) -> Option<&mut T> {
+        let chunk = index / CHUNK;
+        let chunk = if chunk < self.full.len() { &mut self.full[chunk] } else { &mut self.last };
+        chunk.get_mut(index % CHUNK)
     }
 
-    /// The entry that many before the last.
-    pub(super) fn from_last(&self, many: usize) -> Option<&Entry<T>> {
-        let index = self.len().checked_sub(many + 1)?;
-        Some(&self.chunks[index / CHUNK][index % CHUNK])
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.full.iter().flatten().chain(&self.last)
+    }
+
+    /// The item that many before the last.
+    pub(super) fn from_last(&self, many: usize) -> Option<&T> {
+        match self.last.len().checked_sub(many + 1) {
+            Some(index) => self.last.get(index),
+            None => {
+                let many = many - self.last.len();
+                let chunk = self.full.len().checked_sub(1 + many / CHUNK)?;
+                self.full[chunk].get(CHUNK - 1 - many % CHUNK)
+            }
+        }
     }
 }
 
@@ -96,14 +113,8 @@ impl<T> Spare<T> {
         Self { chunks: Vec::new() }
     }
 
-    fn take(&mut self) -> Vec<Entry<T>> {
-        let mut chunk = self.chunks.pop().unwrap_or_default();
-        chunk.reserve_exact(CHUNK);
-        chunk
-    }
-
-    fn keep(&mut self, chunk: Vec<Entry<T>>) {
-        if self.chunks.len() < KEPT {
+    fn keep(&mut self, chunk: Vec<T>) {
+        if self.chunks.len() < KEPT && chunk.capacity() > 0 {
             self.chunks.push(chunk);
         }
     }

@@ -12,6 +12,7 @@ struct Places(RefCell<Vec<Position>>);
 #[derive(Clone, Copy, Debug)]
 struct Numbered<'a> {
     number: usize,
+    when: u64,
     places: &'a Places,
 }
 
@@ -22,6 +23,10 @@ impl PartialEq for Numbered<'_> {
 }
 
 impl Item for Numbered<'_> {
+    fn when(self) -> u64 {
+        self.when
+    }
+
     fn moved(self, position: Position) {
         let mut places = self.places.0.borrow_mut();
         if places.len() <= self.number {
@@ -69,14 +74,14 @@ impl<'a> Pair<'a> {
     fn insert(&mut self, when: u64) {
         let number = self.last;
         self.last += 1;
-        self.wheel.insert(when, self.now, Numbered { number, places: self.places });
+        self.wheel.insert(when, self.now, Numbered { number, when, places: self.places });
         self.naive.insert((when, number));
     }
 
     fn remove(&mut self, nth: usize) {
         let Some(&(when, number)) = self.naive.iter().nth(nth) else { return };
         let position = self.places.0.borrow()[number];
-        self.wheel.remove(when, position, Numbered { number, places: self.places });
+        self.wheel.remove(position, Numbered { number, when, places: self.places });
         self.naive.remove(&(when, number));
     }
 
@@ -107,10 +112,13 @@ impl<'a> Pair<'a> {
             let bit = self.wheel.occupied[at / SLOTS] >> (at % SLOTS) & 1;
             assert_eq!(bit == 0, items.is_empty(), "slot {at}");
             assert_eq!(items.len(), items.iter().count());
-            for (index, entry) in items.iter().enumerate() {
+            let back: Vec<_> =
+                (0..).map_while(|many| items.from_last(many)).map(|item| item.number).collect();
+            assert!(items.iter().rev().map(|item| item.number).eq(back));
+            for (index, item) in items.iter().enumerate() {
                 let position = Position::new(at, index);
-                assert_eq!(self.places.0.borrow()[entry.item.number], position);
-                all.insert((entry.when, entry.item.number));
+                assert_eq!(self.places.0.borrow()[item.number], position);
+                all.insert((item.when, item.number));
             }
         }
         assert!(self.wheel.front.is_sorted_by(|a, b| a.when >= b.when));
@@ -295,7 +303,8 @@ fn an_emptied_wheel_gives_memory_back() {
     let places = Places::default();
     let mut pair = Pair::new(&places, 0);
     (0..50_000).for_each(|n| {
-        pair.wheel.insert(5_000_000_000 + n, 0, Numbered { number: n as usize, places: &places })
+        let when = 5_000_000_000 + n;
+        pair.wheel.insert(when, 0, Numbered { number: n as usize, when, places: &places });
     });
     pair.now = 6_000_000_000;
     while pair.wheel.expire(pair.now, 1024, |_| {}) {}
