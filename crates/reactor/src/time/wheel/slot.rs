@@ -96,7 +96,7 @@ impl<T: Copy> Slot<T> {
     }
 
     /// The item that many before the last.
-    pub(super) fn from_last(&self, many: usize) -> Option<&T> {
+    pub(super) fn before_last(&self, many: usize) -> Option<&T> {
         match self.last.len().checked_sub(many + 1) {
             Some(index) => self.last.get(index),
             None => {

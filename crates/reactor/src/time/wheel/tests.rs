@@ -113,7 +113,7 @@ impl<'a> Pair<'a> {
             assert_eq!(bit == 0, items.is_empty(), "slot {at}");
             assert_eq!(items.len(), items.iter().count());
             let back: Vec<_> =
-                (0..).map_while(|many| items.from_last(many)).map(|item| item.number).collect();
+                (0..).map_while(|many| items.before_last(many)).map(|item| item.number).collect();
             assert!(items.iter().rev().map(|item| item.number).eq(back));
             for (index, item) in items.iter().enumerate() {
                 let position = Position::new(at, index);
