@@ -319,7 +319,7 @@ impl Node {
             return Err(Closed);
         }
         // SAFETY: the node is not queued, so it is ours, and holds no waker.
-        this.waker.with_mut(|cell| unsafe { cell.write(MaybeUninit::new(waker)) });
+        this.waker.with_mut(|cell| unsafe { cell.cast::<Waker>().write(waker) });
         // Under the lock: only lock holders and the owner look at it before the shard fires it.
         this.state.store(State::Queued as u8, Ordering::Relaxed);
         let before = timers.wheel.earliest();
@@ -335,7 +335,7 @@ impl Node {
         // nothing else could have its address, so the answer is right for the moment at which it was seen queued.
         self.waker.with(|cell| {
             // SAFETY: the insertion wrote it, and nobody but the owner writes.
-            unsafe { (*cell).assume_init_ref() }.will_wake(waker)
+            unsafe { &*cell.cast::<Waker>() }.will_wake(waker)
         })
     }
 
@@ -345,11 +345,8 @@ impl Node {
         let old = {
             let _timers = home.timers.lock();
             if self.state.load(Ordering::Relaxed) == State::Queued as u8 {
-                let new = MaybeUninit::new(waker);
-                // SAFETY: the node is queued and its shard's lock is held: nobody reads the cell.
-                let old = self.waker.with_mut(|cell| unsafe { cell.replace(new) });
-                // SAFETY: a queued node holds a waker, which is ours now.
-                unsafe { old.assume_init() }
+                // SAFETY: the node is queued and its shard's lock is held: a waker lies here, and nobody reads it.
+                self.waker.with_mut(|cell| unsafe { cell.cast::<Waker>().replace(waker) })
             } else {
                 waker
             }
@@ -387,7 +384,7 @@ impl Node {
         self.state.store(State::Dead as u8, Ordering::Relaxed);
         drop(timers);
         // SAFETY: it was queued until it was taken out here: it holds a waker, which is the owner's now.
-        let waker = self.waker.with(|cell| unsafe { cell.read().assume_init() });
+        let waker = self.waker.with(|cell| unsafe { cell.cast::<Waker>().read() });
         drop(waker);
     }
 }
@@ -421,7 +418,7 @@ impl NodeRef {
         let node = unsafe { self.0.as_ref() };
         // Read and left where it is: the owner may be comparing it.
         // SAFETY: a queued node holds a waker, and the lock is held; from the store below on nobody takes it again.
-        let waker = node.waker.with(|cell| unsafe { cell.read().assume_init() });
+        let waker = node.waker.with(|cell| unsafe { cell.cast::<Waker>().read() });
         // The last touch: from here on the owner may free the node, without the lock.
         node.state.store(state as u8, Ordering::Release);
         waker

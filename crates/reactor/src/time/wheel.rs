@@ -279,7 +279,7 @@ impl<T: Item> Wheel<T> {
     fn fire_crowd(&mut self, at: usize, fires: &mut usize, due: &mut impl FnMut(T)) {
         while *fires > 0 {
             let Some(item) = self.slots[at].pop(&mut self.spare) else { break };
-            if let Some(soon) = self.slots[at].from_last(AHEAD) {
+            if let Some(soon) = self.slots[at].before_last(AHEAD) {
                 soon.fetch();
             }
             self.len -= 1;
@@ -296,7 +296,7 @@ impl<T: Item> Wheel<T> {
         self.slots[at].iter().rev().take(AHEAD).for_each(|item| item.fetch());
         let mut latest = 0;
         while let Some(item) = self.slots[at].pop(&mut self.spare) {
-            if let Some(soon) = self.slots[at].from_last(AHEAD) {
+            if let Some(soon) = self.slots[at].before_last(AHEAD) {
                 soon.fetch();
             }
             let when = item.when();
@@ -314,7 +314,7 @@ impl<T: Item> Wheel<T> {
         let at = first.at();
         for _ in 0..MOVES {
             let Some(item) = self.slots[at].pop(&mut self.spare) else { break };
-            if let Some(soon) = self.slots[at].from_last(AHEAD) {
+            if let Some(soon) = self.slots[at].before_last(AHEAD) {
                 soon.fetch();
             }
             // The wheel's tick is within this slot: the item differs from it in a lower digit only.

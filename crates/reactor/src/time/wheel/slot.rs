@@ -5,8 +5,8 @@
 
 use std::mem;
 
-/// Items of one array: 1 KiB of pointers.
-pub(super) const CHUNK: usize = 128;
+/// Items of one array: 1 KiB of pointers; in tests so few that most slots have several.
+pub(super) const CHUNK: usize = if cfg!(test) { 4 } else { 128 };
 
 /// Empty arrays that are kept for the next slot.
 const KEPT: usize = 16;
@@ -89,9 +89,11 @@ impl<T: Copy> Slot<T> {
     }
 
     fn at(&mut self, index: usize) -> Option<&mut T> {
-        let chunk = index / CHUNK;
-        let chunk = if chunk < self.full.len() { &mut self.full[chunk] } else { &mut self.last };
-        chunk.get_mut(index % CHUNK)
+        let (chunk, index) = (index / CHUNK, index % CHUNK);
+        if chunk == self.full.len() {
+            return self.last.get_mut(index);
+        }
+        self.full.get_mut(chunk)?.get_mut(index)
     }
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
@@ -99,7 +101,7 @@ impl<T: Copy> Slot<T> {
     }
 
     /// The item that many before the last.
-    pub(super) fn from_last(&self, many: usize) -> Option<&T> {
+    pub(super) fn before_last(&self, many: usize) -> Option<&T> {
         match self.last.len().checked_sub(many + 1) {
             Some(index) => self.last.get(index),
             None => {

@@ -1,6 +1,6 @@
 //! The wheel against a sorted list, after each of many random operations.
 
-use super::slot::CHUNK;
+use super::slot::{CHUNK, Slot, Spare};
 use super::*;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -113,7 +113,7 @@ impl<'a> Pair<'a> {
             assert_eq!(bit == 0, items.is_empty(), "slot {at}");
             assert_eq!(items.len(), items.iter().count());
             let back: Vec<_> =
-                (0..).map_while(|many| items.from_last(many)).map(|item| item.number).collect();
+                (0..).map_while(|many| items.before_last(many)).map(|item| item.number).collect();
             assert!(items.iter().rev().map(|item| item.number).eq(back));
             for (index, item) in items.iter().enumerate() {
                 let position = Position::new(at, index);
@@ -295,6 +295,29 @@ fn what_comes_while_a_coarse_slot_is_in_front_is_fired_in_its_order() {
         pair.now += 5_000_000;
         pair.expire(8);
         pair.compare();
+    }
+}
+
+#[test]
+fn a_slot_agrees_with_an_array_at_every_length_and_index() {
+    let lengths = [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 1, 3 * CHUNK + 2];
+    for (length, index) in lengths.into_iter().flat_map(|len| (0..len).map(move |at| (len, at))) {
+        let (mut slot, mut spare) = (Slot::new(), Spare::new());
+        let mut naive: Vec<usize> = (0..length).collect();
+        naive.iter().for_each(|n| assert_eq!(slot.push(*n, &mut spare), *n));
+        let moved = (index + 1 < length).then_some(length - 1);
+        assert_eq!(slot.swap_remove(index, &mut spare), (index, moved));
+        naive.swap_remove(index);
+        assert!(slot.iter().eq(&naive), "{index} of {length}");
+        assert_eq!((slot.len(), slot.is_empty()), (naive.len(), naive.is_empty()));
+        (0..length)
+            .for_each(|many| assert_eq!(slot.before_last(many), naive.iter().rev().nth(many)));
+        assert_eq!(slot.push(length, &mut spare), naive.len());
+        assert_eq!(slot.pop(&mut spare), Some(length));
+        while let Some(item) = slot.pop(&mut spare) {
+            assert_eq!(Some(item), naive.pop());
+        }
+        assert!(naive.is_empty() && slot.is_empty());
     }
 }
 
