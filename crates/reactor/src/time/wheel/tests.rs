@@ -138,7 +138,7 @@ fn many_operations(seed: u64, start: u64, bits: u64, inserts: u64) {
     let places = Places::default();
     let mut random = Random(seed);
     let mut pair = Pair::new(&places, start);
-    for _ in 0..4_000 {
+    for _ in 0..1_000 {
         match random.below(inserts + 4) {
             0 => {
                 let step = random.magnitude(bits);
@@ -180,14 +180,14 @@ const BATCH_LIKE: usize = 32;
 
 #[test]
 fn a_wheel_agrees_with_a_sorted_list_from_nanoseconds_to_centuries() {
-    for seed in 1..=6 {
+    for seed in 1..=4 {
         many_operations(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed), 0, 64, 4);
     }
 }
 
 #[test]
 fn a_wheel_agrees_with_a_sorted_list_within_a_second() {
-    for seed in 1..=6 {
+    for seed in 1..=4 {
         many_operations(0xD1B5_4A32_D192_ED03_u64.wrapping_mul(seed), 1_000_000_007 << 20, 30, 5);
     }
 }
