@@ -41,6 +41,7 @@ pub enum Op {
 #[derive(Debug, Clone, Copy)]
 struct Node<'a> {
     id: usize,
+    when: u64,
     positions: &'a [Cell<Position>],
 }
 
@@ -51,6 +52,10 @@ impl PartialEq for Node<'_> {
 }
 
 impl Item for Node<'_> {
+    fn when(self) -> u64 {
+        self.when
+    }
+
     fn moved(self, position: Position) {
         self.positions[self.id].set(position);
     }
@@ -73,7 +78,7 @@ fn far(far: u16, scale: u8) -> u64 {
 
 impl Checker<'_> {
     fn insert(&mut self, when: u64) {
-        let node = Node { id: self.made, positions: self.positions };
+        let node = Node { id: self.made, when, positions: self.positions };
         self.made += 1;
         self.real.insert(when, self.now, node);
         self.model.push((node.id, when));
@@ -85,9 +90,9 @@ impl Checker<'_> {
             return;
         }
         let (id, when) = self.model.swap_remove(which as usize % self.model.len());
-        let node = Node { id, positions: self.positions };
+        let node = Node { id, when, positions: self.positions };
         // That it was this item which went is seen when the others are fired.
-        self.real.remove(when, self.positions[id].get(), node);
+        self.real.remove(self.positions[id].get(), node);
     }
 
     fn expire(&mut self, limit: usize) {

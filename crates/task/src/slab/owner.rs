@@ -19,8 +19,8 @@ use std::ptr::{self, NonNull};
 const KEPT: u32 = 2;
 
 /// Blocks taken back at once by an owner that has other things to do: each is a cache miss or two, so it takes some
-/// 20 µs. In a model, so few that some are left.
-const SOME: usize = if MODEL { 1 } else { 256 };
+/// 0.1 ms. In a model, so few that some are left.
+const SOME: usize = if MODEL { 1 } else { 1024 };
 
 /// One class's pages, but for the full ones.
 #[derive(Default, Clone, Copy)]
