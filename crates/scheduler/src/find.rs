@@ -36,12 +36,33 @@ impl Local {
         if self.pinned_turn.replace(!self.pinned_turn.get()) && !self.pinned.is_empty() {
             return self.pinned.pop();
         }
-        self.core
-            .deque
-            .pop()
-            .or_else(|| self.seat().slot.take())
-            .or_else(|| self.pinned.pop())
-            .or_else(|| self.late.pop())
+        if let Some(task) = self.core.deque.pop() {
+            self.count_for_the_late();
+            return Some(task);
+        }
+        // Nothing is queued that the late could wait for; thieves may have taken it.
+        self.pinned.append(&self.late);
+        self.seat().slot.take().or_else(|| self.pinned.pop())
+    }
+
+    /// A pinned task that is to wait for all that is queued now, as if it went behind it.
+    pub(crate) fn push_late(&self, task: Runnable) {
+        if self.late.is_empty() {
+            self.late_after.set(self.core.deque.len());
+        }
+        self.late.push(task);
+    }
+
+    /// One of those has had its turn for which the late wait.
+    #[inline]
+    fn count_for_the_late(&self) {
+        if !self.late.is_empty() {
+            let left = self.late_after.get().saturating_sub(1);
+            self.late_after.set(left);
+            if left == 0 {
+                self.pinned.append(&self.late);
+            }
+        }
     }
 
     /// A task from elsewhere: the inbox, the injector, the other seats.

@@ -70,7 +70,7 @@ impl Local {
                 Wakes::Joiner | Wakes::LateJoiner | Wakes::Driver => self.core.deque.push(task),
             },
             Some(pin) if pin as usize != self.index => self.shared.send(pin as usize, task),
-            Some(_) if self.wakes.get() == Wakes::LateJoiner => self.late.push(task),
+            Some(_) if self.wakes.get() == Wakes::LateJoiner => self.push_late(task),
             Some(_) => self.pinned.push(task),
         }
     }
@@ -92,7 +92,7 @@ impl Local {
     #[inline]
     pub(crate) fn again(&self, task: Runnable) {
         match task.pin() {
-            Some(_) => self.pinned.push(task),
+            Some(_) => self.push_late(task),
             None => self.core.deque.push(task),
         }
     }

@@ -250,8 +250,10 @@ pub(crate) struct Local {
     seat: NonNull<Seat>,
     pub(crate) core: Core,
     pub(crate) pinned: Pinned,
-    /// Pinned tasks whose turn comes after the queue's, or at the next look outside: those that awaited others.
+    /// Pinned tasks that go behind what is queued: those that yielded, or awaited others that are over.
     pub(crate) late: Pinned,
+    /// How many turns of the queue those have to wait for.
+    pub(crate) late_after: Cell<usize>,
     /// Pinned tasks that have not ended.
     pub(crate) pinned_live: Cell<usize>,
     /// Where what is woken now goes.
@@ -315,6 +317,7 @@ impl Local {
             core,
             pinned: Pinned::new(),
             late: Pinned::new(),
+            late_after: Cell::new(0),
             pinned_live: Cell::new(0),
             wakes: Cell::new(Wakes::Task),
             upcoming: Cell::new(None),

@@ -211,7 +211,6 @@ impl Local {
             self.with_wakes(Wakes::Driver, || shared.driver.look(LOOK_EVENTS));
         }
         self.empty_inbox();
-        self.pinned.append(&self.late);
         if let Some(task) = self.take_injected(CHECK_INJECTED) {
             self.core.deque.push(task);
         }

@@ -330,7 +330,7 @@ fn events_behind_a_blocking_poll(runtime: &Runtime) -> Vec<Duration> {
 }
 
 #[test]
-fn a_local_task_has_every_second_turn() {
+fn a_local_task_that_yields_goes_behind_what_is_queued_and_no_further() {
     for_one_worker(|build| {
         let most = build().run(async {
             let polls = Arc::new(AtomicUsize::new(0));
@@ -362,8 +362,10 @@ fn a_local_task_has_every_second_turn() {
             (main, local)
         });
         let (main, local) = most.expect("main ends");
-        // One poll of the queue between two turns of the pinned; the slot may add its four.
-        assert!(main <= 5 && local <= 5, "main waited for {main} polls, a local task for {local}");
+        // Each of the hundred has a turn; the slot may add its four.
+        let once = 99..=104;
+        assert!(once.contains(&main), "main waited for {main} polls");
+        assert!(once.contains(&local), "a local task waited for {local}");
     });
 }
 
