@@ -1,5 +1,6 @@
 //! The loop of a seat: find a task, run it, look outside from time to time, sleep.
 
+use crate::driver::NEVER;
 use crate::idle::Risen;
 use crate::seat::{Help, Local, Wakes};
 use crate::shared::{Keeper, Shared};
@@ -22,6 +23,9 @@ const CHECK_MIN: u32 = 8;
 pub(crate) const CHECK_MAX: u32 = 512;
 /// The most of them before the first look after a sleep.
 const CHECK_AWAKE: u32 = 16;
+
+/// How soon a check may follow another for the sake of a timer: it takes some 0.5 µs.
+const CHECK_SPACING: u64 = 25_000;
 
 /// Tasks a busy worker takes out of the injector at a check.
 const CHECK_INJECTED: usize = 8;
@@ -194,15 +198,15 @@ impl Local {
         let shared = &*self.shared;
         let now = shared.driver.now();
         task_context::set_coarse_now(now);
-        let polled = self.check_interval.get() as usize;
-        let poll = self.adapt_interval(now);
+        let polled = self.planned.get();
+        let poll = self.adapt_interval(now, polled);
         let ends_hold =
             shared.idle.is_held() && (self.deserves_help(poll) || shared.idle.is_hold_over(now));
         if ends_hold {
             shared.idle.end_hold();
         }
         self.seat().counters.checks.add(1);
-        self.fire_timers(now, polled);
+        self.fire_timers(now, polled as usize);
         if !shared.idle.is_attended() {
             self.with_wakes(Wakes::Driver, || shared.driver.look(LOOK_EVENTS));
         }
@@ -211,6 +215,7 @@ impl Local {
             self.core.deque.push(task);
         }
         self.core.heap.collect_some();
+        self.plan_check(now, poll);
         // A seat that never sleeps, since its tasks yield, asks them to end here.
         if shared.idle.is_closed() && !self.closing.replace(true) {
             self.cancel_all();
@@ -222,11 +227,12 @@ impl Local {
         }
     }
 
-    /// Says how long a poll took on average in the interval that ends now.
-    fn adapt_interval(&self, now: u64) -> u64 {
+    /// Says how long a poll took on average in the interval of `polled` polls that ends now.
+    fn adapt_interval(&self, now: u64, polled: u32) -> u64 {
         let target = self.shared.config.check_target;
-        let took = now.saturating_sub(self.last_check.replace(now));
+        let poll = now.saturating_sub(self.last_check.replace(now)) / u64::from(polled);
         let interval = self.check_interval.get();
+        let took = poll.saturating_mul(interval.into());
         let next = if took < target / 2 {
             interval * 2
         } else if took > target * 2 {
@@ -234,10 +240,24 @@ impl Local {
         } else {
             interval
         };
-        let next = next.clamp(CHECK_MIN, CHECK_MAX);
-        self.check_interval.set(next);
-        self.until_check.set(next);
-        took / u64::from(interval)
+        self.check_interval.set(next.clamp(CHECK_MIN, CHECK_MAX));
+        poll
+    }
+
+    /// The next check comes after an interval, or sooner, when a timer of this seat is due: with polls of 50 µs the
+    /// shortest interval is 0.4 ms, and timers would be late by half of it.
+    fn plan_check(&self, now: u64, poll: u64) {
+        let interval = self.check_interval.get();
+        let deadline = self.shared.driver.deadline(self.index);
+        // What is due already has been given its share of this check.
+        let left = if deadline > now { (deadline - now).max(CHECK_SPACING) } else { NEVER };
+        let polls = u32::try_from(left / poll.max(1) + 1).unwrap_or(interval);
+        self.plan(interval.min(polls));
+    }
+
+    fn plan(&self, polls: u32) {
+        self.planned.set(polls);
+        self.until_check.set(polls);
     }
 
     /// Whether what is queued here is worth another worker's wake, if each takes as long as `poll`.
@@ -288,7 +308,7 @@ impl Local {
         // The sleep was no interval; and what comes now may be of another kind than before.
         self.last_check.set(now);
         self.check_interval.set(self.check_interval.get().min(CHECK_AWAKE));
-        self.until_check.set(self.check_interval.get());
+        self.plan(self.check_interval.get());
         shared.idle.hold_again(now);
         self.fire_timers(now, FIRED_IDLE);
         self.watch(now);
