@@ -7,6 +7,7 @@ use crate::shared::{Keeper, Shared};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::task_context;
+use kasasagi_primitive::tell::tell;
 use kasasagi_task::{Joiner, Ran, Runnable};
 
 /// Events that a busy worker takes at a look, and one that attends takes at once: a busy worker's queue must
@@ -47,7 +48,7 @@ struct AbortOnUnwind;
 
 impl Drop for AbortOnUnwind {
     fn drop(&mut self) {
-        eprintln!("kasasagi: the scheduler panicked; this is a bug, please report it");
+        tell("the scheduler panicked; this is a bug, please report it");
         std::process::abort();
     }
 }
@@ -211,9 +212,7 @@ impl Local {
             self.with_wakes(Wakes::Driver, || shared.driver.look(LOOK_EVENTS));
         }
         self.empty_inbox();
-        if let Some(task) = self.take_injected(CHECK_INJECTED) {
-            self.core.deque.push(task);
-        }
+        self.queue_injected(CHECK_INJECTED);
         self.core.heap.collect_some();
         self.plan_check(now, poll);
         // A seat that never sleeps, since its tasks yield, asks them to end here.
