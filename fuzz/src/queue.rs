@@ -115,7 +115,7 @@ impl World {
         });
         task.polls += 1;
         let (kind, first) = (task.kind, task.polls == 1);
-        if first && kind != Kind::Outside {
+        if first {
             let older = known[..number].iter().enumerate();
             let skipped: Vec<_> =
                 older.filter(|(_, o)| o.kind == kind && o.polls == 0).map(|(n, _)| n).collect();

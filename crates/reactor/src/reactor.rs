@@ -107,7 +107,7 @@ impl Reactor {
     /// When the next timer of `seat` is due; [`NEVER`](crate::NEVER) without timers.
     ///
     /// Takes no lock. Exact as a rule. Too early, by a part of the time that is left, when one of very many timers
-    /// that lie far ahead together was cancelled. Late, by 65 µs at most, where the seat has so many timers that it
+    /// that lie far ahead together was cancelled. Late, by 0.25 ms at most, where the seat has so many timers that it
     /// would do nothing but wake for them: then some are taken together.
     ///
     /// Who asks is taken to be about to wait: the first answer that is a moment asks the operating system to wake the

@@ -8,7 +8,7 @@ use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_task::Runnable;
 
 /// The most tasks one steal takes: an empty deque has room for so many without growing.
-const STEAL_LIMIT: usize = 64;
+pub(crate) const STEAL_LIMIT: usize = 64;
 
 /// How long a thief waits for an answer to its question, in turns of a spin: a microsecond or two. Who polls for
 /// longer loses no race for its queue, and is stolen from.
@@ -50,7 +50,11 @@ impl Local {
     /// A pinned task that is to wait for all that is queued now, as if it went behind it.
     pub(crate) fn push_late(&self, task: Runnable) {
         if self.late.is_empty() {
-            self.late_after.set(self.core.deque.len());
+            let queued = self.core.deque.len();
+            if queued == 0 {
+                return self.pinned.push(task);
+            }
+            self.late_after.set(queued);
         }
         self.late.push(task);
     }
@@ -98,12 +102,25 @@ impl Local {
     }
 
     /// Takes a fair share of the injector, `limit` at most: the first is returned.
-    pub(crate) fn take_injected(&self, limit: usize) -> Option<Runnable> {
+    fn take_injected(&self, limit: usize) -> Option<Runnable> {
+        self.take_from_injector(self.share_of_injector(limit)?)
+    }
+
+    /// Takes a fair share of the injector, `limit` at most, behind what is queued here.
+    pub(crate) fn queue_injected(&self, limit: usize) {
+        let Some(share) = self.share_of_injector(limit) else { return };
+        let injector = &self.shared.injector;
+        while injector.steal_batch_with_limit(&self.core.deque, share).is_retry() {
+            kasasagi_primitive::hint::spin_loop();
+        }
+    }
+
+    fn share_of_injector(&self, limit: usize) -> Option<usize> {
         let injector = &self.shared.injector;
         if injector.is_empty() {
             return None;
         }
-        self.take_from_injector((injector.len() / self.shared.seats.len() + 1).min(limit))
+        Some((injector.len() / self.shared.seats.len() + 1).min(limit))
     }
 
     fn take_from_injector(&self, limit: usize) -> Option<Runnable> {

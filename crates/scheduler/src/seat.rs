@@ -266,6 +266,8 @@ pub(crate) struct Local {
     pub(crate) pinned_turn: Cell<bool>,
     pub(crate) until_check: Cell<u32>,
     pub(crate) check_interval: Cell<u32>,
+    /// Polls between the last check and the next.
+    pub(crate) planned: Cell<u32>,
     pub(crate) last_check: Cell<u64>,
     pub(crate) searching: Cell<bool>,
     /// Somebody woke this seat for others' tasks, or it took some by itself, and it has not been judged yet.
@@ -324,6 +326,7 @@ impl Local {
             pinned_turn: Cell::new(true),
             until_check: Cell::new(1),
             check_interval: Cell::new(8),
+            planned: Cell::new(1),
             last_check: Cell::new(0),
             searching: Cell::new(false),
             helps: Cell::new(false),

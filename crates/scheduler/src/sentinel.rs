@@ -12,9 +12,9 @@
 //! Go's `sysmon` is the model; here it is no thread, but whoever is idle.
 
 use crate::driver::NEVER;
+use crate::find::STEAL_LIMIT;
 use crate::seat::{Local, Wakes};
 use crate::worker::FIRED_IDLE;
-use kasasagi_primitive::deque::Steal;
 use kasasagi_primitive::sync::atomic::Ordering;
 
 /// How long everybody has to sleep before the watch ends.
@@ -113,10 +113,7 @@ impl Local {
         shared.idle.end_hold();
         let other = &shared.seats[seat];
         let mut rescued = 0;
-        if let Steal::Success(task) =
-            other.stealer.steal_batch_with_limit_and_pop(&self.core.deque, 64)
-        {
-            self.core.deque.push(task);
+        if other.stealer.steal_batch_with_limit(&self.core.deque, STEAL_LIMIT).is_success() {
             rescued += 1;
         } else if let Some(task) = other.slot.take() {
             self.core.deque.push(task);

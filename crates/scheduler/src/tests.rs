@@ -209,6 +209,60 @@ fn the_caretaker_fires_the_timers_of_threads_without_a_seat() {
     assert_eq!(spawner.driver().deadline(0), NEVER);
 }
 
+/// A clock set by hand, and a timer of seat 0: when it is due, and when it was fired.
+#[derive(Default)]
+struct ByHand {
+    now: AtomicU64,
+    due: AtomicU64,
+    fired: AtomicU64,
+}
+
+struct HandDriver(Arc<ByHand>);
+
+impl Driver for HandDriver {
+    fn now(&self) -> u64 {
+        self.0.now.load(Ordering::Relaxed)
+    }
+    fn deadline(&self, _: usize) -> u64 {
+        self.0.due.load(Ordering::Relaxed)
+    }
+    fn fire(&self, _: usize, now: u64, _: usize) -> usize {
+        self.0.due.store(NEVER, Ordering::Relaxed);
+        self.0.fired.store(now, Ordering::Relaxed);
+        1
+    }
+    fn look(&self, _: usize) -> usize {
+        0
+    }
+    fn attend(&self, _: u64, _: usize) -> usize {
+        0
+    }
+    fn unpark(&self) {}
+}
+
+#[test]
+fn timers_wait_for_one_poll_of_a_seat_whose_polls_are_long() {
+    let poll = 50_000;
+    for due in [1_010_000, 1_049_000, 1_234_567, 2_000_000] {
+        let hand = Arc::new(ByHand::default());
+        hand.due.store(due, Ordering::Relaxed);
+        let driver = Box::new(HandDriver(Arc::clone(&hand)));
+        let (spawner, _) = new(Config::with_seats(1), driver);
+        let [local] = sit(&spawner.shared);
+        let clock = Arc::clone(&hand);
+        spawn(&spawner, async move {
+            while clock.fired.load(Ordering::Relaxed) == 0 {
+                clock.now.fetch_add(poll, Ordering::Relaxed);
+                kasasagi_task::yield_now().await;
+            }
+        });
+        local.seated(|| local.run_until(|| spawner.live() == 0));
+        let late = hand.fired.load(Ordering::Relaxed) - due;
+        assert!(late < poll, "a timer due at {due} was late by {late}");
+        end(&spawner, [local]);
+    }
+}
+
 #[test]
 fn a_seat_that_is_asked_shares_half_of_its_queue_after_the_turn() {
     let spawner = scheduler(2);

@@ -1,6 +1,7 @@
 //! The loop of a seat: find a task, run it, look outside from time to time, sleep.
 
 use crate::chaos::{REQUEUE, SPURIOUS};
+use crate::driver::NEVER;
 use crate::idle::Risen;
 use crate::seat::{Help, Local, Wakes};
 use crate::shared::{Keeper, Shared};
@@ -8,6 +9,7 @@ use kasasagi_primitive::chaos::{self, CHAOS};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::task_context;
+use kasasagi_primitive::tell::tell;
 use kasasagi_task::{Joiner, Ran, Runnable};
 
 /// Events that a busy worker takes at a look, and one that attends takes at once: a busy worker's queue must
@@ -24,6 +26,9 @@ const CHECK_MIN: u32 = 8;
 pub(crate) const CHECK_MAX: u32 = 512;
 /// The most of them before the first look after a sleep.
 const CHECK_AWAKE: u32 = 16;
+
+/// How soon a check may follow another for the sake of a timer: it takes some 0.5 µs.
+const CHECK_SPACING: u64 = 25_000;
 
 /// Tasks a busy worker takes out of the injector at a check.
 const CHECK_INJECTED: usize = 8;
@@ -45,7 +50,7 @@ struct AbortOnUnwind;
 
 impl Drop for AbortOnUnwind {
     fn drop(&mut self) {
-        eprintln!("kasasagi: the scheduler panicked; this is a bug, please report it");
+        tell("the scheduler panicked; this is a bug, please report it");
         std::process::abort();
     }
 }
@@ -207,23 +212,22 @@ impl Local {
         let shared = &*self.shared;
         let now = shared.driver.now();
         task_context::set_coarse_now(now);
-        let polled = self.check_interval.get() as usize;
-        let poll = self.adapt_interval(now);
+        let polled = self.planned.get();
+        let poll = self.adapt_interval(now, polled);
         let ends_hold =
             shared.idle.is_held() && (self.deserves_help(poll) || shared.idle.is_hold_over(now));
         if ends_hold {
             shared.idle.end_hold();
         }
         self.seat().counters.checks.add(1);
-        self.fire_timers(now, polled);
+        self.fire_timers(now, polled as usize);
         if !shared.idle.is_attended() {
             self.with_wakes(Wakes::Driver, || shared.driver.look(LOOK_EVENTS));
         }
         self.empty_inbox();
-        if let Some(task) = self.take_injected(CHECK_INJECTED) {
-            self.core.deque.push(task);
-        }
+        self.queue_injected(CHECK_INJECTED);
         self.core.heap.collect_some();
+        self.plan_check(now, poll);
         // A seat that never sleeps, since its tasks yield, asks them to end here.
         if shared.idle.is_closed() && !self.closing.replace(true) {
             self.cancel_all();
@@ -235,11 +239,12 @@ impl Local {
         }
     }
 
-    /// Says how long a poll took on average in the interval that ends now.
-    fn adapt_interval(&self, now: u64) -> u64 {
+    /// Says how long a poll took on average in the interval of `polled` polls that ends now.
+    fn adapt_interval(&self, now: u64, polled: u32) -> u64 {
         let target = self.shared.config.check_target;
-        let took = now.saturating_sub(self.last_check.replace(now));
+        let poll = now.saturating_sub(self.last_check.replace(now)) / u64::from(polled);
         let interval = self.check_interval.get();
+        let took = poll.saturating_mul(interval.into());
         let next = if took < target / 2 {
             interval * 2
         } else if took > target * 2 {
@@ -247,10 +252,25 @@ impl Local {
         } else {
             interval
         };
-        let next = next.clamp(CHECK_MIN, CHECK_MAX);
-        self.check_interval.set(next);
-        self.until_check.set(next - chaos::below(next));
-        took / u64::from(interval)
+        self.check_interval.set(next.clamp(CHECK_MIN, CHECK_MAX));
+        poll
+    }
+
+    /// The next check comes after an interval, or sooner, when a timer of this seat is due: with polls of 50 µs the
+    /// shortest interval is 0.4 ms, and timers would be late by half of it.
+    fn plan_check(&self, now: u64, poll: u64) {
+        let interval = self.check_interval.get();
+        let deadline = self.shared.driver.deadline(self.index);
+        // What is due already has been given its share of this check.
+        let left = if deadline > now { (deadline - now).max(CHECK_SPACING) } else { NEVER };
+        let polls = u32::try_from(left / poll.max(1) + 1).unwrap_or(interval);
+        self.plan(interval.min(polls));
+    }
+
+    fn plan(&self, polls: u32) {
+        let polls = polls - chaos::below(polls);
+        self.planned.set(polls);
+        self.until_check.set(polls);
     }
 
     /// Whether what is queued here is worth another worker's wake, if each takes as long as `poll`.
@@ -301,7 +321,7 @@ impl Local {
         // The sleep was no interval; and what comes now may be of another kind than before.
         self.last_check.set(now);
         self.check_interval.set(self.check_interval.get().min(CHECK_AWAKE));
-        self.until_check.set(self.check_interval.get());
+        self.plan(self.check_interval.get());
         shared.idle.hold_again(now);
         self.fire_timers(now, FIRED_IDLE);
         self.watch(now);

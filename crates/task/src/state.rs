@@ -19,6 +19,7 @@
 
 use kasasagi_primitive::MODEL;
 use kasasagi_primitive::sync::atomic::{AtomicU64, Ordering};
+use kasasagi_primitive::tell::tell;
 
 pub(crate) const COMPLETE: u64 = 1;
 pub(crate) const CANCEL: u64 = 1 << 1;
@@ -342,8 +343,6 @@ impl State {
 #[cold]
 fn too_many_references() -> ! {
     // Unwinding could run while the count is wrong: as std's Arc, better no process than a freed task.
-    eprintln!(
-        "kasasagi: a task has more than 8 million wakers and references; they are being leaked"
-    );
+    tell("a task has more than 8 million wakers and references; they are being leaked");
     std::process::abort()
 }

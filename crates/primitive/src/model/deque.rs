@@ -51,6 +51,23 @@ impl<T> Queue<T> {
         Steal::Success(first)
     }
 
+    fn steal_batch(&self, dest: &Worker<T>, limit: usize) -> Steal<()> {
+        let Some(mut items) = self.items.try_lock() else { return Steal::Retry };
+        if items.is_empty() {
+            return Steal::Empty;
+        }
+        let batch: Vec<T> = {
+            let half = items.len().div_ceil(2).min(limit);
+            items.drain(..half).collect()
+        };
+        self.len.store(items.len(), Ordering::Release);
+        drop(items);
+        for item in batch {
+            dest.push(item);
+        }
+        Steal::Success(())
+    }
+
     fn is_empty(&self) -> bool {
         self.len.load(Ordering::Acquire) == 0
     }
@@ -65,6 +82,18 @@ pub enum Steal<T> {
     Success(T),
     /// Somebody was in the way; there may be something.
     Retry,
+}
+
+impl<T> Steal<T> {
+    /// Whether there was an item.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Success(_))
+    }
+
+    /// Whether somebody was in the way.
+    pub fn is_retry(&self) -> bool {
+        matches!(self, Self::Retry)
+    }
 }
 
 /// The owner's end.
@@ -124,6 +153,11 @@ impl<T> Stealer<T> {
         self.0.steal_batch_and_pop(dest, limit)
     }
 
+    /// Moves a batch to `dest`.
+    pub fn steal_batch_with_limit(&self, dest: &Worker<T>, limit: usize) -> Steal<()> {
+        self.0.steal_batch(dest, limit)
+    }
+
     /// Whether it looks empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -164,6 +198,11 @@ impl<T> Injector<T> {
     /// Takes a batch: the first is returned, the rest go to `dest`.
     pub fn steal_batch_with_limit_and_pop(&self, dest: &Worker<T>, limit: usize) -> Steal<T> {
         self.0.steal_batch_and_pop(dest, limit)
+    }
+
+    /// Moves a batch to `dest`.
+    pub fn steal_batch_with_limit(&self, dest: &Worker<T>, limit: usize) -> Steal<()> {
+        self.0.steal_batch(dest, limit)
     }
 
     /// Whether it looks empty.
