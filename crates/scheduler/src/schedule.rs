@@ -72,7 +72,13 @@ impl Local {
                         self.push(earlier);
                     }
                 }
-                Wakes::Joiner | Wakes::LateJoiner | Wakes::Driver => self.core.deque.push(task),
+                Wakes::Due if self.seat().slot.is_empty() => {
+                    // The slot is empty and only this thread fills it.
+                    let _ = self.seat().slot.put(task);
+                }
+                Wakes::Joiner | Wakes::LateJoiner | Wakes::Driver | Wakes::Due => {
+                    self.core.deque.push(task);
+                }
             },
             Some(pin) if pin as usize != self.index => self.shared.send(pin as usize, task),
             Some(_) if self.wakes.get() == Wakes::LateJoiner => self.push_late(task),

@@ -170,6 +170,9 @@ pub(crate) enum Wakes {
     Task,
     /// Behind the queue: an event or a timer woke it. One wake of others follows at the end.
     Driver,
+    /// As `Driver`; but the first of them is next if nothing else is: it is late already, by the time to the look at
+    /// the timers of a busy worker.
+    Due,
     /// It is next, and cannot be stolen any more: what it awaited has ended, and nothing else is due.
     Joiner,
     /// Behind the queue: what it awaited has ended.

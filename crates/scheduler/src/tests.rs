@@ -4,10 +4,11 @@ use crate::driver::{Driver, NEVER};
 use crate::seat::Local;
 use crate::shared::Shared;
 use crate::{Config, NoDriver, Spawner, new};
-use kasasagi_primitive::sync::Arc;
+use kasasagi_primitive::sync::{Arc, Mutex};
+use std::future::poll_fn;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 mod held;
 
@@ -215,6 +216,7 @@ struct ByHand {
     now: AtomicU64,
     due: AtomicU64,
     fired: AtomicU64,
+    waker: Mutex<Option<Waker>>,
 }
 
 struct HandDriver(Arc<ByHand>);
@@ -229,6 +231,7 @@ impl Driver for HandDriver {
     fn fire(&self, _: usize, now: u64, _: usize) -> usize {
         self.0.due.store(NEVER, Ordering::Relaxed);
         self.0.fired.store(now, Ordering::Relaxed);
+        self.0.waker.lock().take().into_iter().for_each(Waker::wake);
         1
     }
     fn look(&self, _: usize) -> usize {
@@ -261,6 +264,42 @@ fn timers_wait_for_one_poll_of_a_seat_whose_polls_are_long() {
         assert!(late < poll, "a timer due at {due} was late by {late}");
         end(&spawner, [local]);
     }
+}
+
+#[test]
+fn who_waits_for_a_timer_is_next_when_it_is_due() {
+    let poll = 50_000;
+    let hand = Arc::new(ByHand::default());
+    hand.due.store(NEVER, Ordering::Relaxed);
+    let (spawner, _) = new(Config::with_seats(1), Box::new(HandDriver(Arc::clone(&hand))));
+    let [local] = sit(&spawner.shared);
+    let woken = Arc::new(AtomicU64::new(0));
+    let (clock, ran) = (Arc::clone(&hand), Arc::clone(&woken));
+    spawn(&spawner, async move {
+        poll_fn(|cx| {
+            if clock.fired.load(Ordering::Relaxed) != 0 {
+                return Poll::Ready(());
+            }
+            *clock.waker.lock() = Some(cx.waker().clone());
+            clock.due.store(1_000_000, Ordering::Relaxed);
+            Poll::Pending
+        })
+        .await;
+        ran.store(clock.now.load(Ordering::Relaxed), Ordering::Relaxed);
+    });
+    for _ in 0..4 {
+        let (clock, ran) = (Arc::clone(&hand), Arc::clone(&woken));
+        spawn(&spawner, async move {
+            while ran.load(Ordering::Relaxed) == 0 {
+                clock.now.fetch_add(poll, Ordering::Relaxed);
+                kasasagi_task::yield_now().await;
+            }
+        });
+    }
+    local.seated(|| local.run_until(|| spawner.live() == 0));
+    let late = woken.load(Ordering::Relaxed) - 1_000_000;
+    assert!(late <= poll, "late by {late}, with four others queued");
+    end(&spawner, [local]);
 }
 
 #[test]

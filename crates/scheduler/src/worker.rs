@@ -194,14 +194,14 @@ impl Local {
     }
 
     /// Fires the timers of this seat, and of those that nobody sits in.
-    pub(crate) fn fire_timers(&self, now: u64, max: usize) {
+    pub(crate) fn fire_timers(&self, now: u64, max: usize, wakes: Wakes) {
         let driver = &self.shared.driver;
         let mut seats = self.shared.vacant.load(Ordering::Relaxed) | (1 << self.index);
         while seats != 0 {
             let seat = seats.trailing_zeros() as usize;
             seats &= seats - 1;
             if driver.deadline(seat) <= now {
-                self.with_wakes(Wakes::Driver, || driver.fire(seat, now, max));
+                self.with_wakes(wakes, || driver.fire(seat, now, max));
             }
         }
     }
@@ -220,7 +220,7 @@ impl Local {
             shared.idle.end_hold();
         }
         self.seat().counters.checks.add(1);
-        self.fire_timers(now, polled as usize);
+        self.fire_timers(now, polled as usize, Wakes::Due);
         if !shared.idle.is_attended() {
             self.with_wakes(Wakes::Driver, || shared.driver.look(LOOK_EVENTS));
         }
@@ -263,8 +263,9 @@ impl Local {
         let deadline = self.shared.driver.deadline(self.index);
         // What is due already has been given its share of this check.
         let left = if deadline > now { (deadline - now).max(CHECK_SPACING) } else { NEVER };
-        let polls = u32::try_from(left / poll.max(1) + 1).unwrap_or(interval);
-        self.plan(interval.min(polls));
+        // A clock that is set by hand stands still: polls take no time there.
+        let polls = u32::try_from(left / poll.max(1)).unwrap_or(u32::MAX);
+        self.plan(interval.min(polls.saturating_add(1)));
     }
 
     fn plan(&self, polls: u32) {
@@ -323,7 +324,7 @@ impl Local {
         self.check_interval.set(self.check_interval.get().min(CHECK_AWAKE));
         self.plan(self.check_interval.get());
         shared.idle.hold_again(now);
-        self.fire_timers(now, FIRED_IDLE);
+        self.fire_timers(now, FIRED_IDLE, Wakes::Driver);
         self.watch(now);
         // What the driver woke goes to the queue without a wake each: one for all of it.
         if self.core.deque.len() >= 2 {
