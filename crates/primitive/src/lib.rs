@@ -15,6 +15,7 @@ mod imp;
 #[path = "shuttle.rs"]
 mod imp;
 
+pub mod chaos;
 pub mod coop;
 pub mod counter;
 pub mod current;

@@ -1,6 +1,8 @@
 //! Where a worker looks for its next task, and in which order.
 
+use crate::chaos::INSOMNIA;
 use crate::seat::{Local, Seat};
+use kasasagi_primitive::chaos;
 use kasasagi_primitive::deque::Steal;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_task::Runnable;
@@ -204,6 +206,9 @@ impl Local {
 
     /// Whether there is work elsewhere that this seat could take. Looked at once more before it sleeps.
     pub(crate) fn sees_work(&self) -> bool {
+        if chaos::one_in(INSOMNIA) {
+            return true;
+        }
         if self.shared.idle.is_held() {
             // Whoever is awake sees to it.
             return false;

@@ -12,6 +12,7 @@
 //! is idle within two sentinel periods, 10 ms; or within 20 ms if nobody had the watch as that seat began to run
 //! and the last wake for the sake of the watch is less than 10 ms ago. If every worker blocks, nobody helps.
 
+mod chaos;
 mod config;
 mod current;
 mod driver;

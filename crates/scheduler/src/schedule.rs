@@ -7,6 +7,7 @@
 use crate::current;
 use crate::seat::{Local, Wakes};
 use crate::shared::Shared;
+use kasasagi_primitive::chaos::CHAOS;
 use kasasagi_primitive::sync::atomic::{Ordering, fence};
 use kasasagi_task::{Home, Runnable, Schedule};
 
@@ -54,7 +55,11 @@ const ENOUGH: usize = 2;
 impl Local {
     /// Queues a task that a wake on this thread made due.
     #[inline]
-    pub(crate) fn woken(&self, task: Runnable) {
+    pub(crate) fn woken(&self, mut task: Runnable) {
+        if CHAOS {
+            let Some(usual) = self.astray(task) else { return };
+            task = usual;
+        }
         match task.pin() {
             None => match self.wakes.get() {
                 Wakes::Task => {
@@ -105,7 +110,7 @@ impl Local {
 
     /// Queues a task behind the others, and wakes another worker when there are enough to share.
     #[inline]
-    fn push(&self, task: Runnable) {
+    pub(crate) fn push(&self, task: Runnable) {
         // With the one in the slot.
         let count = self.core.deque.len() + 2;
         self.core.deque.push(task);

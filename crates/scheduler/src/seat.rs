@@ -9,6 +9,7 @@ use crate::current;
 use crate::metrics::Counters;
 use crate::shared::Shared;
 use crate::sleeper::Sleeper;
+use kasasagi_primitive::chaos::CHAOS;
 use kasasagi_primitive::deque::{Stealer, Worker as Deque};
 use kasasagi_primitive::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
 use kasasagi_primitive::sync::{Arc, Mutex};
@@ -404,7 +405,11 @@ impl Local {
     {
         let (future, attributes) = what.into_parts();
         let (runnable, task) = self.birth(false, place, attributes).spawn(future);
-        self.spawned(runnable);
+        if CHAOS {
+            self.spawned_anywhere(runnable);
+        } else {
+            self.spawned(runnable);
+        }
         task
     }
 

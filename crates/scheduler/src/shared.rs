@@ -6,6 +6,7 @@ use crate::idle::Idle;
 use crate::metrics::{Count, Metrics};
 use crate::seat::{Core, Seat};
 use kasasagi_primitive::CachePadded;
+use kasasagi_primitive::chaos;
 use kasasagi_primitive::deque::Injector;
 use kasasagi_primitive::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use kasasagi_primitive::sync::{Arc, Condvar, Mutex};
@@ -86,6 +87,7 @@ impl Shared {
     /// Wakes a sleeper if one sleeps and none searches. The caller pushed before; from outside, it fenced.
     #[inline]
     pub(crate) fn maybe_wake(&self) {
+        chaos::delay();
         if let Some(seat) = self.idle.choose() {
             self.unpark(seat);
         }
@@ -104,9 +106,11 @@ impl Shared {
     /// Announces that a seat is about to sleep, see [`Idle::park`].
     pub(crate) fn park(&self, seat: usize, searching: bool, hold: bool) {
         self.idle.park(seat, searching, hold, &self.vacant);
+        chaos::delay();
     }
 
     pub(crate) fn unpark(&self, seat: usize) {
+        chaos::delay();
         self.seats[seat].sleeper.unpark(&*self.driver);
     }
 

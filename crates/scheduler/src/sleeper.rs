@@ -9,6 +9,7 @@
 //! either the sleeper finds the token or the waker finds out where it sleeps.
 
 use crate::driver::{Driver, NEVER};
+use kasasagi_primitive::chaos;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::sync::atomic::{AtomicU32, Ordering};
 use kasasagi_primitive::thread::{self, Thread};
@@ -79,6 +80,7 @@ impl Sleeper {
     }
 
     fn get_up(&self) -> bool {
+        chaos::delay();
         self.token.swap(EMPTY, Ordering::AcqRel) == NOTIFIED
     }
 

@@ -1,9 +1,11 @@
 //! The loop of a seat: find a task, run it, look outside from time to time, sleep.
 
+use crate::chaos::{REQUEUE, SPURIOUS};
 use crate::driver::NEVER;
 use crate::idle::Risen;
 use crate::seat::{Help, Local, Wakes};
 use crate::shared::{Keeper, Shared};
+use kasasagi_primitive::chaos::{self, CHAOS};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::task_context;
@@ -97,6 +99,9 @@ impl Local {
     /// Runs one task, or sleeps once.
     #[inline]
     pub(crate) fn turn(&self) {
+        if CHAOS {
+            self.stir();
+        }
         let left = self.until_check.get() - 1;
         self.until_check.set(left);
         if left == 0 {
@@ -113,10 +118,18 @@ impl Local {
         if self.was_idle.get() {
             self.leave_idle();
         }
+        if chaos::one_in(REQUEUE) {
+            return self.again(task);
+        }
         let pinned = task.pin().is_some();
         let counters = &self.seat().counters;
         counters.polls.add(1);
-        match task.run() {
+        let spurious = chaos::one_in(SPURIOUS).then(|| task.waker());
+        let ran = task.run();
+        if let Some(waker) = spurious {
+            waker.wake();
+        }
+        match ran {
             Ran::Pending => {}
             Ran::Requeue(task) => self.again(task),
             Ran::Complete(joiner) => {
@@ -256,6 +269,7 @@ impl Local {
     }
 
     fn plan(&self, polls: u32) {
+        let polls = polls - chaos::below(polls);
         self.planned.set(polls);
         self.until_check.set(polls);
     }

@@ -611,6 +611,11 @@ impl Runnable {
         self.0.id()
     }
 
+    /// A waker of the task, such as its future sees.
+    pub fn waker(&self) -> Waker {
+        Waker::clone(&waker::borrowed(self.0))
+    }
+
     /// The pointer, for a slot or an intrusive queue.
     #[inline]
     pub fn into_raw(self) -> NonNull<()> {

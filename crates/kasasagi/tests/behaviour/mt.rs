@@ -464,7 +464,8 @@ fn mt_12_idle_workers_sleep_and_use_no_processor_time() {
                 for _ in 0..100 {
                     spawn(async { sleep(Duration::from_micros(50)).await }).await.expect("it ends");
                 }
-                let tasks: Vec<_> = (0..1000).map(|_| spawn(suspend_with(|_| {}))).collect();
+                let tasks: Vec<_> =
+                    (0..1000).map(|_| spawn(std::future::pending::<()>())).collect();
                 sleep(Duration::from_millis(300)).await;
                 let (ticks, before) = (cpu_ticks(), parks(&runtime));
                 sleep(Duration::from_millis(1000)).await;

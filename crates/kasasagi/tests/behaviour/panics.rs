@@ -1,7 +1,7 @@
 //! Panics, wherever foreign code runs: in a poll, in a drop, in a waker.
 
 use crate::flavour::{for_each_flavour, for_one_worker};
-use crate::hand::{CountDrop, LIMIT, suspend_with, text_of, until};
+use crate::hand::{CountDrop, LIMIT, text_of, until};
 use futures_channel::oneshot;
 use kasasagi::time::sleep;
 use kasasagi::{Runtime, Task, spawn, yield_now};
@@ -83,7 +83,7 @@ fn a_panic_in_the_drop_of_a_cancelled_future_is_the_tasks_panic() {
                 let task = spawn(async move {
                     let _bomb = Bomb("in the future's drop");
                     let _ = tell.send(());
-                    suspend_with(|_| {}).await;
+                    std::future::pending::<()>().await;
                 });
                 told.await.expect("it begins");
                 task.cancel();
@@ -92,7 +92,7 @@ fn a_panic_in_the_drop_of_a_cancelled_future_is_the_tasks_panic() {
                 let bomb = Bomb("in the drop of one that never ran");
                 let task = spawn(async move {
                     let _bomb = bomb;
-                    suspend_with(|_| {}).await;
+                    std::future::pending::<()>().await;
                 });
                 task.cancel();
                 assert_eq!(panic_text(task).await, "in the drop of one that never ran");

@@ -1,7 +1,7 @@
 //! `run`, `Runtime::run`, and the runtime inside and outside of them.
 
 use crate::flavour::{for_each_flavour, limited};
-use crate::hand::{CountDrop, LIMIT, panic_of, suspend_with};
+use crate::hand::{CountDrop, LIMIT, panic_of};
 use futures_util::StreamExt;
 use kasasagi::net::{TcpListener, TcpStream};
 use kasasagi::time::sleep;
@@ -234,7 +234,7 @@ fn run_15_a_dropped_runtime_ends_its_tasks_like_a_shutdown() {
             .run(async move {
                 drop(spawn(async move {
                     let _kept = kept;
-                    suspend_with(|_| {}).await;
+                    std::future::pending::<()>().await;
                 }));
                 yield_now().await;
             })
@@ -331,7 +331,7 @@ fn local_tasks_that_main_leaves_end_on_its_thread() {
             .run(async {
                 drop(spawn_local(async move {
                     let _kept = (kept, thread);
-                    suspend_with(|_| {}).await;
+                    std::future::pending::<()>().await;
                 }));
                 yield_now().await;
             })

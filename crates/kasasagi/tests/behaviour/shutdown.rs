@@ -2,7 +2,7 @@
 
 use crate::child;
 use crate::flavour::{for_each_flavour, for_several_workers, limited, one};
-use crate::hand::{CountDrop, LIMIT, eventually, suspend_with};
+use crate::hand::{CountDrop, LIMIT, eventually};
 use kasasagi::time::sleep;
 use kasasagi::{FutureExt, Runtime, TaskState, spawn, yield_now};
 use std::future::poll_fn;
@@ -20,7 +20,7 @@ fn a_report_names_what_was_cancelled() {
         runtime
             .run(async {
                 drop(spawn(sleep(Duration::from_secs(600)).named("sleeper")));
-                drop(spawn(suspend_with(|_| {}).named("stuck")));
+                drop(spawn(std::future::pending::<()>().named("stuck")));
                 drop(spawn(async {}.named("ended")));
                 for _ in 0..20 {
                     yield_now().await;
@@ -67,7 +67,7 @@ fn a_task_that_blocks_past_the_grace_period_is_reported_and_left_to_itself() {
             async move {
                 let _ = begin.send(());
                 let _ = released.recv();
-                suspend_with(|_| {}).await;
+                std::future::pending::<()>().await;
             }
             .named("blocker"),
         );
@@ -100,7 +100,7 @@ fn run_cleans_up_before_it_returns_though_tasks_spawn_others_while_they_end() {
             let kept = self.1.clone();
             drop(self.0.spawn(async move {
                 let _kept = kept;
-                suspend_with(|_| {}).await;
+                std::future::pending::<()>().await;
             }));
         }
     }
@@ -113,7 +113,7 @@ fn run_cleans_up_before_it_returns_though_tasks_spawn_others_while_they_end() {
                     let last = SpawnsAtTheEnd(kasasagi::Handle::current(), kept.clone());
                     drop(spawn(async move {
                         let _last = last;
-                        suspend_with(|_| {}).await;
+                        std::future::pending::<()>().await;
                     }));
                 }
                 yield_now().await;
@@ -159,7 +159,7 @@ fn a_runtime_dropped_by_a_task_of_another_closes_and_waits_for_nobody() {
                 while !released.load(Ordering::SeqCst) {
                     std::thread::yield_now();
                 }
-                suspend_with(|_| {}).await;
+                std::future::pending::<()>().await;
             }));
             begun.recv_timeout(LIMIT).expect("it begins");
             outer
@@ -187,7 +187,7 @@ fn a_runtime_dropped_by_a_task_of_its_own_closes_and_ends() {
                 let kept = kept.clone();
                 drop(handle.spawn(async move {
                     let _kept = kept;
-                    suspend_with(|_| {}).await;
+                    std::future::pending::<()>().await;
                 }));
             }
             let (give, given) = channel::<Runtime>();
@@ -278,7 +278,7 @@ fn a_shutdown_while_another_thread_runs_ends_its_main_as_well() {
         let guest = std::thread::spawn({
             let handle = handle.clone();
             move || {
-                let task = handle.spawn(suspend_with(|_| {}));
+                let task = handle.spawn(std::future::pending::<()>());
                 handle.block_on(task)
             }
         });
@@ -312,7 +312,7 @@ fn tasks_that_block_behind_main_are_reported_when_run_returns_in_debug_mode() {
 fn a_shutdown_with_no_grace_returns_at_once() {
     limited(|| {
         let runtime = one();
-        drop(runtime.handle().spawn(suspend_with(|_| {})));
+        drop(runtime.handle().spawn(std::future::pending::<()>()));
         let start = Instant::now();
         let _ = runtime.shutdown(Duration::ZERO);
         assert!(start.elapsed() < Duration::from_secs(5));

@@ -2,7 +2,7 @@
 
 use crate::child;
 use crate::flavour::{for_each_flavour, for_several_workers};
-use crate::hand::{CountDrop, LIMIT, suspend_with, until};
+use crate::hand::{CountDrop, LIMIT, until};
 use futures_channel::{mpsc, oneshot};
 use futures_util::StreamExt;
 use kasasagi::task::{all, current, try_current};
@@ -154,7 +154,7 @@ fn task_15_a_list_made_elsewhere_has_every_task_that_was_spawned_before() {
                     let mut n = 0;
                     while lists.load(Ordering::SeqCst) < 1000 {
                         if n < 500 {
-                            let task = spawn(suspend_with(|_| {}));
+                            let task = spawn(std::future::pending::<()>());
                             spawned.lock().expect("no panic").push(task.id());
                             n += 1;
                             // Others come and go among them.
@@ -183,7 +183,7 @@ fn task_05_a_task_that_nobody_can_wake_is_named_at_the_end_in_debug_mode() {
                 let task = spawn(
                     async move {
                         let _kept = kept;
-                        suspend_with(|_| {}).await;
+                        std::future::pending::<()>().await;
                     }
                     .named("never-woken"),
                 );
