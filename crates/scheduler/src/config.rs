@@ -17,6 +17,8 @@ pub struct Config {
     /// Polls that may go to the slot in a row before the queue has its turn. A chain of wakes is served from
     /// cache that long; a queued task waits for at most this many polls more. tokio's figure is 3.
     pub lifo_limit: u32,
+    /// The most tasks that one steal takes: an empty queue has room for 64 without growing.
+    pub steal_limit: usize,
     /// The time between two looks outside that a busy worker aims at, in nanoseconds. 50 µs: a look costs
     /// about half a microsecond, so about 1 %.
     pub check_target: u64,
@@ -39,6 +41,7 @@ impl Default for Config {
             seats: 1,
             seed: 0x9e37_79b9_7f4a_7c15,
             lifo_limit: 4,
+            steal_limit: 64,
             check_target: 50_000,
             worth_waking: 20_000,
             worth_sharing: 300,
@@ -61,6 +64,7 @@ impl fmt::Debug for Config {
             .field("seats", &self.seats)
             .field("seed", &self.seed)
             .field("lifo_limit", &self.lifo_limit)
+            .field("steal_limit", &self.steal_limit)
             .field("check_target", &self.check_target)
             .field("worth_waking", &self.worth_waking)
             .field("worth_sharing", &self.worth_sharing)

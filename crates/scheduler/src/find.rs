@@ -7,9 +7,6 @@ use kasasagi_primitive::deque::Steal;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_task::Runnable;
 
-/// The most tasks one steal takes: an empty deque has room for so many without growing.
-pub(crate) const STEAL_LIMIT: usize = 64;
-
 /// How long a thief waits for an answer to its question, in turns of a spin: a microsecond or two. Who polls for
 /// longer loses no race for its queue, and is stolen from.
 const ASK_SPINS: usize = if kasasagi_primitive::MODEL { 1 } else { 64 };
@@ -138,6 +135,7 @@ impl Local {
         let seats = self.shared.seats.len();
         let start = (self.next_random() >> 32) as usize % seats;
         let vacant = self.shared.vacant.load(Ordering::Relaxed);
+        let limit = self.shared.config.steal_limit;
         let mut faster = None;
         for victim in (start..seats).chain(0..start) {
             if victim == self.index {
@@ -147,7 +145,7 @@ impl Local {
             if !seat.stealable(vacant & (1 << victim) != 0) {
                 continue;
             }
-            match seat.stealer.steal_batch_with_limit_and_pop(&self.core.deque, STEAL_LIMIT) {
+            match seat.stealer.steal_batch_with_limit_and_pop(&self.core.deque, limit) {
                 Steal::Success(task) => {
                     self.stole();
                     return Some(task);
@@ -173,7 +171,7 @@ impl Local {
         seat.asked.store(true, Ordering::Relaxed);
         for _ in 0..ASK_SPINS {
             if !seat.asked.load(Ordering::Relaxed) {
-                let task = self.take_from_injector(STEAL_LIMIT);
+                let task = self.take_from_injector(self.shared.config.steal_limit);
                 if task.is_some() {
                     self.stole();
                 }
@@ -188,7 +186,7 @@ impl Local {
     #[cold]
     pub(crate) fn share(&self) {
         self.seat().asked.store(false, Ordering::Relaxed);
-        let half = self.core.deque.len().div_ceil(2).min(STEAL_LIMIT);
+        let half = self.core.deque.len().div_ceil(2).min(self.shared.config.steal_limit);
         (0..half)
             .map_while(|_| self.core.deque.pop())
             .for_each(|task| self.shared.injector.push(task));

@@ -12,7 +12,6 @@
 //! Go's `sysmon` is the model; here it is no thread, but whoever is idle.
 
 use crate::driver::NEVER;
-use crate::find::STEAL_LIMIT;
 use crate::seat::{Local, Wakes};
 use crate::worker::FIRED_IDLE;
 use kasasagi_primitive::sync::atomic::Ordering;
@@ -112,8 +111,9 @@ impl Local {
         // Its tasks are too large to wait for it.
         shared.idle.end_hold();
         let other = &shared.seats[seat];
+        let limit = shared.config.steal_limit;
         let mut rescued = 0;
-        if other.stealer.steal_batch_with_limit(&self.core.deque, STEAL_LIMIT).is_success() {
+        if other.stealer.steal_batch_with_limit(&self.core.deque, limit).is_success() {
             rescued += 1;
         } else if let Some(task) = other.slot.take() {
             self.core.deque.push(task);
