@@ -20,3 +20,4 @@ mod shutdown;
 mod task_registry;
 mod tasks;
 mod time;
+mod virtual_time;
