@@ -20,4 +20,5 @@ mod shutdown;
 mod task_registry;
 mod tasks;
 mod time;
+mod virtual_programs;
 mod virtual_time;
