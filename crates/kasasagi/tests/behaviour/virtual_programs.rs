@@ -1,8 +1,9 @@
-//! A thousand random programs of sleeps, timeouts, spawns and yields in virtual time, against a naive model: one list
+//! A thousand random programs of sleeps, timeouts, spawns and yields in virtual time, against a naive model: a list
 //! of who is due, first come first served, and one of who sleeps.
 
 use crate::flavour::{limited, still};
-use kasasagi::time::{Duration, now, sleep, timeout};
+use futures_channel::oneshot;
+use kasasagi::time::{Duration, Instant, now, sleep, timeout};
 use kasasagi::{Runtime, spawn, yield_now};
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -50,6 +51,35 @@ impl Dice {
     }
 }
 
+/// Who is due: first come, first served. But who is spawned while nobody is due has a place from which it is next,
+/// unless four in a row came from there: then those have their turn that were queued meanwhile.
+struct Due {
+    slot: Option<usize>,
+    queue: VecDeque<usize>,
+    left: u32,
+}
+
+const IN_A_ROW: u32 = 4;
+
+impl Due {
+    fn spawn(&mut self, task: usize) {
+        if self.slot.is_none() && self.queue.is_empty() {
+            self.slot = Some(task);
+        } else {
+            self.queue.push_back(task);
+        }
+    }
+
+    fn next(&mut self) -> Option<usize> {
+        if let Some(task) = self.slot.take_if(|_| self.left > 0) {
+            self.left -= 1;
+            return Some(task);
+        }
+        self.left = IN_A_ROW;
+        self.queue.pop_front().or_else(|| self.slot.take())
+    }
+}
+
 impl Program {
     fn random(seed: u64) -> Self {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
@@ -78,97 +108,101 @@ impl Program {
 
     /// What happens, in which order; `None` if two sleeps end at the same moment, whose order is open.
     fn model(&self) -> Option<Vec<Event>> {
-        let mut due: VecDeque<(usize, usize, bool)> = VecDeque::new();
-        let mut asleep: BTreeMap<u64, (usize, usize, bool)> = BTreeMap::new();
+        let mut due = Due { slot: None, queue: VecDeque::new(), left: IN_A_ROW };
+        let mut asleep: BTreeMap<u64, usize> = BTreeMap::new();
+        // The step of each task, and whether it has waited in it.
+        let mut at = vec![(0, false); self.tasks.len()];
         let (mut time, mut events) = (0, Vec::new());
-        due.extend((0..self.first).map(|task| (task, 0, false)));
+        (0..self.first).for_each(|task| due.spawn(task));
         loop {
-            let Some((task, mut step, mut ended)) = due.pop_front() else {
+            let Some(task) = due.next() else {
                 let Some((when, sleeper)) = asleep.pop_first() else { return Some(events) };
                 time = when;
-                due.push_back(sleeper);
+                due.queue.push_back(sleeper);
                 continue;
             };
-            while let Some(what) = self.tasks[task].get(step) {
-                if !ended {
-                    let until = match what {
+            let (step, waited) = &mut at[task];
+            while let Some(what) = self.tasks[task].get(*step) {
+                if !std::mem::replace(waited, true) {
+                    let sleeps = match *what {
                         Step::Spawn(child) => {
-                            due.push_back((*child, 0, false));
+                            due.spawn(child);
                             None
                         }
                         Step::Yield => {
-                            due.push_back((task, step, true));
+                            due.queue.push_back(task);
                             break;
                         }
-                        Step::Sleep(long) => Some(time + long),
-                        Step::Timeout(limit, long) => Some(time + limit.min(long)),
+                        Step::Sleep(long) => Some(long),
+                        Step::Timeout(limit, long) => Some(limit.min(long)),
                     };
-                    if let Some(until) = until {
-                        if asleep.insert(until, (task, step, true)).is_some() {
+                    if let Some(long) = sleeps {
+                        if asleep.insert(time + long, task).is_some() {
                             return None;
                         }
                         break;
                     }
                 }
                 let over = matches!(what, Step::Timeout(limit, long) if limit < long);
-                events.push((task, step, time, over));
-                step += 1;
-                ended = false;
+                events.push((task, *step, time, over));
+                (*step, *waited) = (*step + 1, false);
             }
         }
     }
 
-    /// The same by the runtime.
+    /// The same by the runtime. Main is woken once, at the end, and stands in nobody's way.
     fn run(&self, runtime: &Runtime) -> Vec<Event> {
-        let run = Arc::new(Run { program: self.clone(), events: Mutex::default() });
-        let all = Arc::clone(&run);
-        let main = runtime.run(async move {
+        let (end, ended) = oneshot::channel();
+        let state = State { events: Vec::new(), alive: self.tasks.len(), end: Some(end) };
+        let run = Arc::new(Run { program: self.clone(), state: Mutex::new(state) });
+        let main = runtime.run(async {
             let begin = now();
-            let tasks: Vec<_> = (0..all.program.first)
-                .map(|task| spawn(Arc::clone(&all).task(task, begin)))
-                .collect();
-            for task in tasks {
-                task.await.expect("it ends");
+            for task in 0..self.first {
+                drop(spawn(Arc::clone(&run).task(task, begin)));
             }
+            ended.await.expect("they end");
         });
         main.expect("main ends");
-        std::mem::take(&mut *run.events.lock().expect("no panic"))
+        std::mem::take(&mut run.state.lock().expect("no panic").events)
     }
 }
 
 struct Run {
     program: Program,
-    events: Mutex<Vec<Event>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    events: Vec<Event>,
+    alive: usize,
+    end: Option<oneshot::Sender<()>>,
 }
 
 impl Run {
-    /// Ends when its children have ended.
     fn task(
         self: Arc<Self>,
         task: usize,
-        begin: std::time::Instant,
+        begin: Instant,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
-            let mut children = Vec::new();
             for (step, what) in self.program.tasks[task].iter().enumerate() {
                 let mut over = false;
                 match *what {
                     Step::Sleep(long) => sleep(Duration::from_nanos(long)).await,
                     Step::Timeout(limit, long) => {
-                        let (limit, long) =
-                            (Duration::from_nanos(limit), Duration::from_nanos(long));
-                        over = timeout(limit, sleep(long)).await.is_err();
+                        let nap = sleep(Duration::from_nanos(long));
+                        over = timeout(Duration::from_nanos(limit), nap).await.is_err();
                     }
                     Step::Yield => yield_now().await,
-                    Step::Spawn(child) => {
-                        children.push(spawn(Arc::clone(&self).task(child, begin)))
-                    }
+                    Step::Spawn(child) => drop(spawn(Arc::clone(&self).task(child, begin))),
                 }
-                let when = (now() - begin).as_nanos() as u64;
-                self.events.lock().expect("no panic").push((task, step, when, over));
+                let when = u64::try_from((now() - begin).as_nanos()).expect("some hours");
+                self.state.lock().expect("no panic").events.push((task, step, when, over));
             }
-            for child in children {
-                child.await.expect("it ends");
+            let mut state = self.state.lock().expect("no panic");
+            state.alive -= 1;
+            if state.alive == 0 {
+                let _ = state.end.take().expect("it ends once").send(());
             }
         })
     }
