@@ -13,6 +13,7 @@
 use crate::driver::NEVER;
 use crate::seat::{Local, Wakes};
 use crate::shared::Shared;
+use kasasagi_primitive::MODEL;
 use kasasagi_primitive::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use kasasagi_primitive::thread;
 
@@ -147,8 +148,10 @@ impl Local {
             if self.with_wakes(Wakes::Driver, || shared.driver.look(EVENTS)) > 0 {
                 return true;
             }
-            // A message in this machine may still be in the hands of the system.
-            thread::yield_now();
+            if !MODEL {
+                // A message in this machine may still be in the hands of the system.
+                thread::yield_now();
+            }
         }
         if !shared.lull.hold(seen) {
             return false;
