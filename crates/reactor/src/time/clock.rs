@@ -147,7 +147,7 @@ impl Clock {
 
     /// What the turner's clock will show when this one shows `ns`: 0 or never if it stands still.
     #[inline]
-    pub(crate) fn to_turner(&self, ns: u64) -> u64 {
+    pub(crate) fn in_turners(&self, ns: u64) -> u64 {
         match &self.0 {
             Kind::Pausable(pausable) => pausable.hands.to_system(ns),
             _ => ns,
@@ -156,7 +156,7 @@ impl Clock {
 
     /// What this clock shows when the turner's shows `ns`.
     #[inline]
-    pub(crate) fn from_turner(&self, ns: u64) -> u64 {
+    pub(crate) fn at_turners(&self, ns: u64) -> u64 {
         match &self.0 {
             Kind::Pausable(pausable) => pausable.hands.now(|| ns),
             _ => ns,
