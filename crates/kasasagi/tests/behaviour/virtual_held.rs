@@ -246,13 +246,14 @@ fn between_the_wake_of_a_thread_in_block_on_and_its_poll_the_time_stands() {
         let runtime = build();
         let handle = runtime.handle();
         for _ in 0..1000 {
-            let (tell, told) = oneshot::channel();
-            drop(handle.spawn(async move {
-                sleep(ms(1)).await;
-                let _ = tell.send(now());
-                sleep(ms(1)).await;
-            }));
             handle.block_on(async {
+                // From in here: before, nobody holds the time for this thread.
+                let (tell, told) = oneshot::channel();
+                drop(handle.spawn(async move {
+                    sleep(ms(1)).await;
+                    let _ = tell.send(now());
+                    sleep(ms(1)).await;
+                }));
                 let told_at = told.await.expect("it is told");
                 assert_eq!(now(), told_at);
             });
