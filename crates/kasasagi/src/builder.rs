@@ -33,6 +33,7 @@ pub struct Builder {
     pub(crate) shutdown_grace: Duration,
     pub(crate) debug: Option<bool>,
     pub(crate) seed: Option<u64>,
+    pub(crate) virtual_time: bool,
     pub(crate) on_thread_start: Option<Hook>,
     pub(crate) on_thread_stop: Option<Hook>,
     /// A thread that cannot be started is done without.
@@ -50,6 +51,7 @@ impl Builder {
             shutdown_grace: Duration::from_secs(10),
             debug: None,
             seed: None,
+            virtual_time: false,
             on_thread_start: None,
             on_thread_stop: None,
             make_do: false,
@@ -111,8 +113,37 @@ impl Builder {
     }
 
     /// Seeds the order in which workers look into each other's queues. Default: fixed.
+    ///
+    /// One worker throws no dice: with [`virtual_time`](Self::virtual_time) its runs are the same each time, whatever the
+    /// seed, as far as no thread, socket or closure on the pool has a say. Several workers are threads, and no seed
+    /// makes those the same.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Time moves only when nobody can run, and then by jumps: a test of an hour ends in milliseconds. For tests.
+    ///
+    /// The clock starts at the real time and stands still, as after [`time::pause`](crate::time::pause), which says
+    /// what holds it and when it jumps. Default: time goes by.
+    ///
+    /// # Examples
+    /// ```
+    /// use kasasagi::{Runtime, time};
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Runtime::builder().virtual_time().build()?;
+    /// runtime.run(async {
+    ///     let start = time::now();
+    ///     time::sleep(Duration::from_secs(3600)).await;
+    ///     assert_eq!(time::now() - start, Duration::from_secs(3600));
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Counterpart: a test loop whose `loop.time()` is set by hand.
+    pub fn virtual_time(mut self) -> Self {
+        self.virtual_time = true;
         self
     }
 

@@ -34,13 +34,13 @@ mod handle;
 mod run;
 mod runtime;
 pub mod task;
+pub mod time;
+mod virtual_time;
 
 pub use builder::Builder;
 pub use error::{RunError, ShutdownReport};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;
-#[doc(inline)]
-pub use kasasagi_reactor::time;
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
 pub use kasasagi_sync as sync;
 pub use kasasagi_task::{

@@ -20,3 +20,7 @@ mod shutdown;
 mod task_registry;
 mod tasks;
 mod time;
+mod virtual_held;
+mod virtual_orders;
+mod virtual_programs;
+mod virtual_time;
