@@ -14,7 +14,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// A spawned future: waits for its output, cancels it, tells about it.
 ///
@@ -184,6 +184,73 @@ impl<T> Task<T> {
                 drop(unsafe { cell.peek().into_waker() });
                 Poll::Ready(())
             }
+        }
+    }
+}
+
+/// For whoever waits for many tasks.
+impl<T> Task<T> {
+    /// Leaves `waker` in place of what the handle left before, to be woken by value at the end of the task.
+    ///
+    /// # Errors
+    /// Gives it back if the task has ended, or is the one that this code runs in: it would wait for itself.
+    #[inline]
+    pub(crate) fn leave(&self, waker: Waker) -> Result<(), Waker> {
+        let state = self.task().state();
+        let now = state.load(Ordering::Acquire);
+        if now.has(COMPLETE) || self.is_current() {
+            return Err(waker);
+        }
+        if now.has(WAITS) && self.take_back().is_none() {
+            return Err(waker);
+        }
+        let cell = &self.task().header().rest.join;
+        cell.put(waker);
+        match state.set_waits() {
+            Joined::Pending => Ok(()),
+            // SAFETY: the completer saw no WAITS and will not look: the waker is ours again.
+            Joined::Complete => Err(unsafe { cell.peek().into_waker() }),
+        }
+    }
+
+    /// Takes back the waker that the handle left, so that it is not woken at the end of the task.
+    pub fn forget_waiter(&mut self) {
+        if self.task().state().load(Ordering::Acquire).has(WAITS) {
+            drop(self.take_back());
+        }
+    }
+
+    /// The waker in the join cell; `None` if the task has ended, and woken it. WAITS was seen.
+    fn take_back(&self) -> Option<Waker> {
+        match self.task().state().clear_waits() {
+            Joined::Complete => None,
+            // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
+            Joined::Pending => Some(unsafe { self.task().header().rest.join.peek().into_waker() }),
+        }
+    }
+
+    fn is_current(&self) -> bool {
+        cell::current() == Some(self.task())
+    }
+
+    /// The output of a task whose end was told by [`Ends`](crate::Ends).
+    ///
+    /// # Errors
+    /// If the task was cancelled or panicked; if it is the one that this code runs in.
+    ///
+    /// # Panics
+    /// If the output was given out before, or the task has not ended.
+    #[track_caller]
+    pub fn output(&mut self) -> Result<T, JoinError> {
+        match self.try_take() {
+            Some(output) => output,
+            None if self.is_current() => {
+                Err(JoinError::self_await(self.id(), self.task().given_name()))
+            }
+            None => panic!(
+                "task `{}` was awaited again after it had given its output: await a task once",
+                self.name()
+            ),
         }
     }
 }

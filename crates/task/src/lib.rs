@@ -18,6 +18,7 @@
 pub mod slab;
 
 mod cell;
+mod ends;
 mod error;
 mod handle;
 mod join_cell;
@@ -32,6 +33,7 @@ mod waker;
 mod yield_now;
 
 pub use cell::{Birth, Home, Joiner, Ran, Runnable, Schedule};
+pub use ends::Ends;
 pub use error::JoinError;
 pub use handle::{Join, Task, TaskRef, try_current};
 pub use meta::{Attributes, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};
