@@ -10,6 +10,7 @@ use kasasagi_primitive::task_context;
 use kasasagi_primitive::wait_site::WaitKind;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -158,6 +159,18 @@ impl<T> Task<T> {
         Poll::Ready(self.take())
     }
 
+    /// Waits for the output at `place`; for combinators, which keep the handle.
+    ///
+    /// # Panics
+    /// If the output was given out before.
+    pub fn poll_output(
+        &mut self,
+        cx: &mut Context<'_>,
+        place: &'static Location<'static>,
+    ) -> Poll<Result<T, JoinError>> {
+        self.poll_join(cx, place)
+    }
+
     /// Waits for COMPLETE; the waker is in the join cell if it is pending.
     fn poll_complete(&self, cx: &mut Context<'_>) -> Poll<()> {
         let state = self.task().state();
@@ -229,6 +242,22 @@ impl<T> Task<T> {
         }
     }
 
+    /// Whether the task has ended with an output of which `f` says so; the output stays where it is.
+    fn has_ended_with(&mut self, f: impl FnOnce(&Result<T, JoinError>) -> bool) -> bool {
+        if self.word.is_taken() || !self.is_finished() {
+            return false;
+        }
+        // SAFETY: COMPLETE was seen and `taken` is unset. What is read is a copy, which is looked at while the original
+        // is not, and then forgotten: the output is still to be taken.
+        let copy = ManuallyDrop::new(unsafe { self.task().read_output::<T>() });
+        f(&copy)
+    }
+
+    /// Whether the task has ended by a panic, and its output was not taken.
+    pub fn has_panicked(&mut self) -> bool {
+        self.has_ended_with(|output| output.as_ref().is_err_and(JoinError::is_panic))
+    }
+
     fn is_current(&self) -> bool {
         cell::current() == Some(self.task())
     }
@@ -252,6 +281,16 @@ impl<T> Task<T> {
                 self.name()
             ),
         }
+    }
+}
+
+impl<T, E> Task<Result<T, E>> {
+    /// Whether the task has ended by a panic or with an error of its own, and its output was not taken.
+    pub fn has_failed(&mut self) -> bool {
+        self.has_ended_with(|output| match output {
+            Ok(output) => output.is_err(),
+            Err(error) => error.is_panic(),
+        })
     }
 }
 

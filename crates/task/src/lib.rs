@@ -21,6 +21,7 @@ mod cell;
 mod ends;
 mod error;
 mod handle;
+mod into_task;
 mod join_cell;
 mod meta;
 #[cfg(all(test, kasasagi_loom))]
@@ -36,6 +37,7 @@ pub use cell::{Birth, Home, Joiner, Ran, Runnable, Schedule};
 pub use ends::Ends;
 pub use error::JoinError;
 pub use handle::{Join, Task, TaskRef, try_current};
+pub use into_task::{IntoTask, Spawner, TaskHandle, TaskMut};
 pub use meta::{Attributes, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};
 pub use registry::all;
 pub use yield_now::{YieldNow, yield_now};

@@ -2,17 +2,20 @@
 //! there is one; `docs/src/reliability/` has the lists.
 
 mod alone;
+mod as_completed;
 mod auto_traits;
 mod caretaking;
 mod child;
 mod fetch;
 mod flavour;
+mod gather;
 mod hand;
 mod messages;
 mod mt;
 mod net;
 mod panics;
 mod promises;
+mod race;
 mod run;
 mod runtimes;
 mod sharing;
@@ -20,3 +23,4 @@ mod shutdown;
 mod task_registry;
 mod tasks;
 mod time;
+mod wait;
