@@ -18,6 +18,7 @@
 pub mod slab;
 
 mod cell;
+mod closer;
 mod ends;
 mod error;
 mod handle;
