@@ -30,23 +30,25 @@ pub struct Task<T> {
     _output: PhantomData<T>,
 }
 
-/// The pointer to the task; its lowest bit says that the output was given out, and what is left is a reference. One
-/// word, since programs keep many handles.
+/// The pointer to the task. Its lowest bit says that the output was given out, and what is left is a reference; the next
+/// one that the future's output is a `Result` already, which is given out as it is. One word, since programs keep many
+/// handles.
 #[derive(Clone, Copy)]
 struct Word(NonNull<u8>);
 
 const TAKEN: usize = 1;
+const FLAT: usize = 2;
 
 impl Word {
     fn new(task: Ptr) -> Self {
-        const { assert!(align_of::<Header>() > TAKEN) };
+        const { assert!(align_of::<Header>() > TAKEN | FLAT) };
         Self(task.0.cast())
     }
 
     #[inline]
     fn task(self) -> Ptr {
-        let header = self.0.as_ptr().map_addr(|address| address & !TAKEN);
-        // SAFETY: a header's address has more bits than the lowest one, so it is not null without it.
+        let header = self.0.as_ptr().map_addr(|address| address & !(TAKEN | FLAT));
+        // SAFETY: a header's address has more bits than the lowest two, so it is not null without them.
         Ptr(unsafe { NonNull::new_unchecked(header) }.cast())
     }
 
@@ -56,8 +58,13 @@ impl Word {
     }
 
     #[inline]
-    fn taken(self) -> Self {
-        Self(self.0.map_addr(|address| address | TAKEN))
+    fn with(self, bit: usize) -> Self {
+        Self(self.0.map_addr(|address| address | bit))
+    }
+
+    #[inline]
+    fn is_flat(self) -> bool {
+        self.0.addr().get() & FLAT != 0
     }
 }
 
@@ -151,9 +158,22 @@ impl<T> Task<T> {
     }
 
     fn take(&mut self) -> Result<T, JoinError> {
-        self.word = self.word.taken();
-        // SAFETY: the callers saw COMPLETE and `taken` unset; `T` is the output by `new`'s contract.
-        unsafe { self.task().read_output() }
+        let word = self.word;
+        self.word = word.with(TAKEN);
+        // SAFETY: the callers saw COMPLETE and `taken` unset.
+        unsafe { Self::read(word) }
+    }
+
+    /// # Safety
+    /// As for `Ptr::read_output`.
+    #[inline]
+    unsafe fn read(word: Word) -> Result<T, JoinError> {
+        if word.is_flat() {
+            // SAFETY: by `flatten`, the task's output type is a `Result` of this handle's; else the caller's promise.
+            return unsafe { word.task().read_output::<Result<T, JoinError>>() }?;
+        }
+        // SAFETY: `T` is the output by `new`'s contract; else the caller's promise.
+        unsafe { word.task().read_output() }
     }
 
     fn poll_join(
@@ -181,7 +201,7 @@ impl<T> Task<T> {
         Poll::Ready(self.take())
     }
 
-    /// Waits for the output at `place`; for combinators, which keep the handle.
+    /// Waits for the output at `place`, and is no cancel scope: for combinators, which keep the handle.
     ///
     /// # Panics
     /// If the output was given out before.
@@ -190,7 +210,19 @@ impl<T> Task<T> {
         cx: &mut Context<'_>,
         place: &'static Location<'static>,
     ) -> Poll<Result<T, JoinError>> {
-        self.poll_join(cx, place)
+        if self.word.is_taken() {
+            return Poll::Ready(self.output());
+        }
+        if self.poll_complete(cx).is_pending() {
+            if self.is_current() {
+                return Poll::Ready(self.output());
+            }
+            let id = usize::try_from(self.id().as_u64()).unwrap_or(usize::MAX);
+            task_context::waiting(WaitKind::Join, id, place);
+            return Poll::Pending;
+        }
+        std::task::ready!(kasasagi_primitive::coop::poll_proceed(cx));
+        Poll::Ready(self.take())
     }
 
     /// Waits for COMPLETE; the waker is in the join cell if it is pending.
@@ -264,6 +296,12 @@ impl<T> Task<T> {
         }
     }
 
+    /// Asks the task to end for the same cause as whoever waits for it.
+    pub fn cancel_for(&self, cause: &Cause) -> bool {
+        let cause = Cause { interrupted: None, ..cause.clone() };
+        self.task().ask(|request| request.cancel(cause)) != Asked::Done
+    }
+
     /// Whether the task has ended with an output of which `f` says so; the output stays where it is.
     fn has_ended_with(&mut self, f: impl FnOnce(&Result<T, JoinError>) -> bool) -> bool {
         if self.word.is_taken() || !self.is_finished() {
@@ -271,7 +309,7 @@ impl<T> Task<T> {
         }
         // SAFETY: COMPLETE was seen and `taken` is unset. What is read is a copy, which is looked at while the original
         // is not, and then forgotten: the output is still to be taken.
-        let copy = ManuallyDrop::new(unsafe { self.task().read_output::<T>() });
+        let copy = ManuallyDrop::new(unsafe { Self::read(self.word) });
         f(&copy)
     }
 
@@ -303,6 +341,16 @@ impl<T> Task<T> {
                 self.name()
             ),
         }
+    }
+}
+
+impl<T> Task<Result<T, JoinError>> {
+    /// The same task, with a handle that gives the `Result` that its future returns, and no other around it.
+    pub fn flatten(self) -> Task<T> {
+        // One level only: what is flat already stays as it is, in a handle of its own type.
+        assert!(!self.word.is_flat(), "a task's output is flattened once");
+        let word = ManuallyDrop::new(self).word.with(FLAT);
+        Task { word, _output: PhantomData }
     }
 }
 
@@ -591,7 +639,7 @@ impl Ptr {
             name: self.name(),
             state,
             spawned_at: header.rest.spawned_at,
-            parent: TaskId::new(header.rest.parent),
+            parent: TaskId::new(self.parent()),
             wait: if now.is_idle() { header.rest.context.wait.get() } else { None },
         }
     }

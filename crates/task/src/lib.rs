@@ -27,6 +27,7 @@ mod join_cell;
 mod meta;
 #[cfg(all(test, kasasagi_loom))]
 mod model;
+mod owner;
 pub mod panic_site;
 mod registry;
 mod spawn;
@@ -40,5 +41,6 @@ pub use error::JoinError;
 pub use handle::{Join, Task, TaskRef, try_current};
 pub use into_task::{IntoTask, Spawner, TaskHandle, TaskMut};
 pub use meta::{Attributes, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};
+pub use owner::{Keeper, Owned, Owner};
 pub use registry::all;
 pub use yield_now::{YieldNow, yield_now};
