@@ -28,6 +28,7 @@ mod as_completed;
 #[cfg(doctest)]
 mod book;
 mod builder;
+mod cancel;
 mod caretaker;
 mod child_error;
 mod children;
@@ -45,6 +46,7 @@ mod wait;
 
 pub use as_completed::{AsCompleted, Next, NextTask, Timed, as_completed};
 pub use builder::Builder;
+pub use cancel::{Cancelled, CatchCancel, Rethrow, Uninterruptible, catch_cancel, uninterruptible};
 pub use child_error::ChildError;
 pub use error::{RunError, ShutdownReport};
 #[doc(hidden)]

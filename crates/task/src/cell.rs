@@ -218,21 +218,17 @@ pub(crate) unsafe fn spawn<F: Future, S: Schedule>(
     let block = birth.heap.alloc(Layout::new::<Cell<F>>());
     let cell = block.cast::<Cell<F>>().as_ptr();
     let header = block.cast::<Header>();
-    let context = TaskContext::new(birth.id);
     let (key, parent) = match birth.attributes.owner {
         None => (UNOWNED, Parent { id: task_context::current_id().unwrap_or(0) }),
         Some(Owned { owner, key }) => (key, Parent { owner: ManuallyDrop::new(owner) }),
     };
-    if let Some(name) = birth.attributes.name {
-        *context.cold_or_new().name.lock() = Some(name);
-    }
     let rest = Rest {
         vtable: const { &Vt::<F, S>::TABLE },
         shared: Arc::as_ptr(birth.home).cast(),
         join: JoinCell::new(),
         pin: birth.pin.unwrap_or(NO_PIN),
         key,
-        context,
+        context: TaskContext::new(birth.id),
         spawned_at: birth.place,
         parent,
     };
@@ -249,6 +245,9 @@ pub(crate) unsafe fn spawn<F: Future, S: Schedule>(
     unsafe { stage_at.cast::<UnsafeCell<Stage<F>>>().write(stage) };
     // SAFETY: every field of the header is initialised now.
     let state = unsafe { &header.as_ref().state };
+    if let Some(name) = birth.attributes.name {
+        *Ptr(header).cold_or_new().name.lock() = Some(name);
+    }
     // Release: a scan that takes a reference (Acquire) sees the header.
     state.0.store(BIRTH, Ordering::Release);
     (Runnable(Ptr(header)), Ptr(header))
@@ -531,6 +530,7 @@ impl Runnable {
         match polled {
             Ok(Poll::Pending) if yielded => Ran::Requeue(self),
             Ok(Poll::Pending) => self.end_pending(start),
+            Ok(Poll::Ready(())) if task.cold().is_none() => self.complete_now(COMPLETE),
             Ok(Poll::Ready(())) => self.complete(COMPLETE),
             Err(payload) => self.panicked(payload, gone.get()),
         }
@@ -614,7 +614,7 @@ impl Runnable {
     }
 
     /// Ends the task, whose output is in its place; later, if it owes cleanups.
-    #[inline]
+    #[cold]
     pub(crate) fn complete(self, how: u64) -> Ran {
         match self.0.cold() {
             None => self.complete_now(how),
@@ -622,7 +622,7 @@ impl Runnable {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn complete_now(self, how: u64) -> Ran {
         let task = self.0;
         let peek = || task.header().rest.join.peek();

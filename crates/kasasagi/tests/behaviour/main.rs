@@ -4,6 +4,7 @@
 mod alone;
 mod as_completed;
 mod auto_traits;
+mod cancel;
 mod caretaking;
 mod child;
 mod fetch;
@@ -18,6 +19,7 @@ mod promises;
 mod race;
 mod run;
 mod runtimes;
+mod settled;
 mod sharing;
 mod shutdown;
 mod task_registry;
