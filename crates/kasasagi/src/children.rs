@@ -1,6 +1,7 @@
 //! Children: the tasks that a combinator started or was given, and which of them have ended.
 
 use crate::run::spawn_at;
+use kasasagi_primitive::request::Cause;
 use kasasagi_primitive::task_context;
 use kasasagi_primitive::wait_site::WaitKind;
 use kasasagi_task::{Ends, IntoTask, JoinError, Spawn, Spawner, Task, TaskHandle};
@@ -129,13 +130,14 @@ impl<H: TaskHandle> Children<H> {
         self.slots.into_iter().flatten()
     }
 
-    /// Asks those to end that have not, and are not only lent.
-    pub(crate) fn cancel(&mut self) {
+    /// Asks those to end that have not, and are not only lent. Says whether they are to be waited for.
+    pub(crate) fn cancel(&mut self, cause: &Cause) -> bool {
         if H::LENT {
-            return;
+            return false;
         }
         for child in self.slots.iter_mut().flatten() {
-            child.task().cancel();
+            child.task().cancel_for(cause);
         }
+        true
     }
 }

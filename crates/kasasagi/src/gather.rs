@@ -9,7 +9,9 @@ mod mixed;
 pub use first_error::{FirstError, TryGather, try_gather};
 pub use mixed::{GatherMixed, Mixed, gather_mixed};
 
+use crate::child_scope::{ChildScope, because};
 use crate::children::{Children, Wake};
+use kasasagi_primitive::request::Cause;
 use kasasagi_task::{IntoTask, JoinError, TaskHandle};
 use std::fmt;
 use std::iter::Fuse;
@@ -50,7 +52,12 @@ where
     I: IntoIterator,
     I::Item: IntoTask,
 {
-    Gather { place: Location::caller(), limit: None, state: State::Ready(items.into_iter()) }
+    Gather {
+        place: Location::caller(),
+        limit: None,
+        state: State::Ready(items.into_iter()),
+        scope: ChildScope::default(),
+    }
 }
 
 pub(crate) type Handle<I> = <<I as Iterator>::Item as IntoTask>::Handle;
@@ -65,6 +72,7 @@ where
     place: &'static Location<'static>,
     limit: Option<usize>,
     state: State<I>,
+    scope: ChildScope,
 }
 
 enum State<I: Iterator<Item: IntoTask>> {
@@ -97,7 +105,7 @@ impl<I: Iterator<Item: IntoTask>> Gather<I> {
     }
 
     /// Starts what has to be started; `look`: whether each output is to be seen when it is there.
-    pub(crate) fn begin(&mut self, look: bool) {
+    fn begin(&mut self, look: bool) {
         if !matches!(self.state, State::Ready(_)) {
             return;
         }
@@ -135,23 +143,46 @@ impl<I: Iterator<Item: IntoTask>> Gather<I> {
         self.state = State::Done;
     }
 
-    #[track_caller]
-    pub(crate) fn each(&mut self) -> &mut Each<I> {
-        match &mut self.state {
-            State::Each(each) => each,
+    /// Waits by `poll`, which looks at each child that ends. Pending for ever once a cancellation has moved on.
+    pub(crate) fn poll_each<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut poll: impl FnMut(&mut Each<I>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.begin(true);
+        let poll = |state: &mut State<I>, cx: &mut Context<'_>| match state {
+            State::Each(each) => poll(each, cx),
             _ => polled_again(),
+        };
+        let value = ready!(self.scope.poll(cx, &mut self.state, poll, State::cancel));
+        if self.scope.passes() { Poll::Pending } else { Poll::Ready(value) }
+    }
+
+    /// All outputs, once all have ended.
+    pub(crate) fn outputs(&mut self) -> impl Iterator<Item = Joined<I>> + use<I> {
+        let outputs = match mem::replace(&mut self.state, State::Done) {
+            State::Each(each) => each.outputs,
+            _ => Vec::new(),
+        };
+        outputs.into_iter().map(|output| output.expect("each child has ended"))
+    }
+}
+
+impl<I: Iterator<Item: IntoTask>> State<I> {
+    /// Asks the children to end, and starts no more. Says whether they are to be waited for.
+    fn cancel(&mut self, cause: &Cause) -> bool {
+        match self {
+            Self::All(children) => children.cancel(cause),
+            Self::Each(each) => each.cancel(cause),
+            Self::Ready(_) | Self::Done => false,
         }
     }
 
-    /// Asks the children to end, and starts no more.
-    pub(crate) fn cancel(&mut self) {
-        match &mut self.state {
-            State::All(children) => children.cancel(),
-            State::Each(each) => {
-                each.source = None;
-                each.children.cancel();
-            }
-            State::Ready(_) | State::Done => {}
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::All(children) => children.poll(cx),
+            Self::Each(each) => each.poll_all(cx),
+            Self::Ready(_) | Self::Done => polled_again(),
         }
     }
 }
@@ -192,10 +223,18 @@ impl<I: Iterator<Item: IntoTask>> Each<I> {
         self.outputs[place] = Some(output);
     }
 
-    /// All outputs, in order.
-    pub(crate) fn outputs(&mut self) -> impl Iterator<Item = Joined<I>> {
-        let outputs = mem::take(&mut self.outputs);
-        outputs.into_iter().map(|output| output.expect("each child has ended"))
+    fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some((place, mut child)) = ready!(self.poll_next(cx)) {
+            let output = child.task().output();
+            self.keep(place, output);
+        }
+        Poll::Ready(())
+    }
+
+    /// Asks the children to end, and starts no more. Says whether they are to be waited for.
+    pub(crate) fn cancel(&mut self, cause: &Cause) -> bool {
+        self.source = None;
+        self.children.cancel(cause)
     }
 }
 
@@ -205,29 +244,25 @@ impl<I: Iterator<Item: IntoTask>> Future for Gather<I> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         this.begin(false);
-        if let State::All(children) = &mut this.state {
-            ready!(children.poll(cx));
-            let State::All(children) = mem::replace(&mut this.state, State::Done) else {
-                polled_again()
-            };
-            return Poll::Ready(
-                children.into_rest().map(|mut child| child.task().output()).collect(),
-            );
+        ready!(this.scope.poll(cx, &mut this.state, State::poll, State::cancel));
+        if this.scope.passes() {
+            return Poll::Pending;
         }
-        let each = this.each();
-        while let Some((place, mut child)) = ready!(each.poll_next(cx)) {
-            let output = child.task().output();
-            each.keep(place, output);
-        }
-        let outputs = each.outputs().collect();
-        this.end();
-        Poll::Ready(outputs)
+        Poll::Ready(match mem::replace(&mut this.state, State::Done) {
+            State::All(children) => {
+                children.into_rest().map(|mut child| child.task().output()).collect()
+            }
+            state => {
+                this.state = state;
+                this.outputs().collect()
+            }
+        })
     }
 }
 
 impl<I: Iterator<Item: IntoTask>> Drop for Gather<I> {
     fn drop(&mut self) {
-        self.cancel();
+        self.state.cancel(&because("its gather was dropped", self.place));
     }
 }
 

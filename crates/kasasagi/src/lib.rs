@@ -31,6 +31,7 @@ mod builder;
 mod cancel;
 mod caretaker;
 mod child_error;
+mod child_scope;
 mod children;
 mod error;
 mod gather;

@@ -1,5 +1,6 @@
 //! Map concurrent: a function of futures over many items, so many at a time.
 
+use crate::child_scope::because;
 use crate::gather::{Gather, gather};
 use kasasagi_task::{IntoTask, JoinError, TaskHandle};
 use std::fmt;
@@ -61,25 +62,26 @@ impl<I: Iterator<Item: IntoTask>> Future for MapConcurrent<I> {
     type Output = Vec<<I::Item as IntoTask>::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        this.gather.begin(true);
-        while let Some((place, mut child)) = ready!(this.gather.each().poll_next(cx)) {
-            match child.task().output() {
-                Ok(value) => this.gather.each().keep(place, Ok(value)),
-                Err(error) if this.error.is_none() => {
-                    this.error = Some(error);
-                    this.gather.cancel();
+        let Self { place: here, gather, error: first } = &mut *self;
+        let ended = gather.poll_each(cx, |each, cx| {
+            while let Some((place, mut child)) = ready!(each.poll_next(cx)) {
+                match child.task().output() {
+                    Ok(value) => each.keep(place, Ok(value)),
+                    Err(error) if first.is_none() => {
+                        each.cancel(&because("a sibling in its `map_concurrent` failed", here));
+                        *first = Some(error);
+                    }
+                    Err(_) => {}
                 }
-                Err(_) => {}
             }
+            Poll::Ready(())
+        });
+        ready!(ended);
+        let outputs = gather.outputs();
+        if let Some(error) = first.take() {
+            raise(error, "map_concurrent", here);
         }
-        if let Some(error) = this.error.take() {
-            this.gather.end();
-            raise(error, "map_concurrent", this.place);
-        }
-        let values = this.gather.each().outputs().filter_map(Result::ok).collect();
-        this.gather.end();
-        Poll::Ready(values)
+        Poll::Ready(outputs.filter_map(Result::ok).collect())
     }
 }
 

@@ -1,7 +1,9 @@
 //! Race: the value of the task that ends first; the others are cancelled, and have ended, when it is given.
 
+use crate::child_scope::{ChildScope, because};
 use crate::children::{Children, Wake};
 use crate::map_concurrent::raise;
+use kasasagi_primitive::request::Cause;
 use kasasagi_task::{IntoTask, JoinError};
 use std::fmt;
 use std::mem;
@@ -42,7 +44,11 @@ where
     I: IntoIterator,
     I::Item: IntoTask,
 {
-    Race { place: Location::caller(), state: State::Ready(items.into_iter()) }
+    Race {
+        place: Location::caller(),
+        state: State::Ready(items.into_iter()),
+        scope: ChildScope::default(),
+    }
 }
 
 /// What [`race`] gives: a future of the winner's value.
@@ -53,6 +59,7 @@ where
 {
     place: &'static Location<'static>,
     state: State<I>,
+    scope: ChildScope,
 }
 
 type Handle<I> = <<I as Iterator>::Item as IntoTask>::Handle;
@@ -66,7 +73,10 @@ enum State<I: Iterator<Item: IntoTask>> {
 
 struct Runners<I: Iterator<Item: IntoTask>> {
     children: Children<Handle<I>>,
+    place: &'static Location<'static>,
     left: usize,
+    /// The race was called off before anybody had won.
+    off: bool,
     winner: Option<Joined<I>>,
     /// The last of those that were cancelled before there was a winner.
     out: Option<JoinError>,
@@ -84,16 +94,21 @@ impl<I: Iterator<Item: IntoTask>> Runners<I> {
                 self.left -= 1;
                 let output = self.children.take(slot);
                 match output {
-                    _ if self.winner.is_some() => {}
+                    _ if self.off || self.winner.is_some() => {}
                     Err(error) if error.is_cancelled() => self.out = Some(error),
                     output => {
                         self.winner = Some(output);
-                        self.children.cancel();
+                        self.children.cancel(&because("another won the race", self.place));
                     }
                 }
             }
         }
         Poll::Ready(())
+    }
+
+    fn cancel(&mut self, cause: &Cause) -> bool {
+        self.off |= self.winner.is_none();
+        self.children.cancel(cause)
     }
 }
 
@@ -104,15 +119,22 @@ impl<I: Iterator<Item: IntoTask>> Future for Race<I> {
         let this = &mut *self;
         if let State::Ready(_) = this.state {
             if let State::Ready(items) = mem::replace(&mut this.state, State::Done) {
-                let children = Children::all(items, Wake::First, this.place);
+                let place = this.place;
+                let children = Children::all(items, Wake::First, place);
                 let left = children.len();
-                this.state = State::Running(Runners { children, left, winner: None, out: None });
+                let (off, winner, out) = (false, None, None);
+                this.state = State::Running(Runners { children, place, left, off, winner, out });
             }
         }
         let State::Running(runners) = &mut this.state else {
             panic!("a race was polled again after it had given its value: await it once")
         };
-        ready!(runners.poll(cx));
+        ready!(this.scope.poll(cx, runners, Runners::poll, Runners::cancel));
+        if runners.winner.is_some() {
+            this.scope.give_back();
+        } else if this.scope.passes() {
+            return Poll::Pending;
+        }
         let (winner, out) = (runners.winner.take(), runners.out.take());
         this.state = State::Done;
         match winner {
@@ -136,7 +158,7 @@ fn no_winner(out: Option<JoinError>, place: &Location<'_>) -> ! {
 impl<I: Iterator<Item: IntoTask>> Drop for Race<I> {
     fn drop(&mut self) {
         if let State::Running(runners) = &mut self.state {
-            runners.children.cancel();
+            runners.children.cancel(&because("its race was dropped", self.place));
         }
     }
 }

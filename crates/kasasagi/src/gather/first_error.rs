@@ -1,7 +1,8 @@
 //! First error: all values of many tasks, or the error that came first. The others run on, or are cancelled.
 
-use super::{Gather, gather};
+use super::{Each, Gather, gather};
 use crate::child_error::ChildError;
+use crate::child_scope::because;
 use kasasagi_task::{IntoTask, TaskHandle};
 use std::fmt;
 use std::pin::Pin;
@@ -96,27 +97,19 @@ where
     }
 }
 
-impl<I, T, E> Gather<I>
+impl<I, T, E> Each<I>
 where
     I: Iterator<Item: IntoTask<Output = Result<T, E>>>,
 {
     /// Waits for the next error; `None`: all have ended without one.
     fn poll_error(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChildError<E>>> {
-        self.begin(true);
-        let each = self.each();
-        while let Some((place, mut child)) = ready!(each.poll_next(cx)) {
+        while let Some((place, mut child)) = ready!(self.poll_next(cx)) {
             match ChildError::split(child.task()) {
-                Ok(value) => each.keep(place, Ok(Ok(value))),
+                Ok(value) => self.keep(place, Ok(Ok(value))),
                 Err(error) => return Poll::Ready(Some(error)),
             }
         }
         Poll::Ready(None)
-    }
-
-    fn values(&mut self) -> Vec<T> {
-        let values = self.each().outputs().filter_map(|output| output.ok()?.ok()).collect();
-        self.end();
-        values
     }
 }
 
@@ -127,13 +120,13 @@ where
     type Output = Result<Vec<T>, ChildError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match ready!(self.gather.poll_error(cx)) {
-            None => Poll::Ready(Ok(self.gather.values())),
+        Poll::Ready(match ready!(self.gather.poll_each(cx, Each::poll_error)) {
+            None => Ok(self.gather.outputs().filter_map(|output| output.ok()?.ok()).collect()),
             Some(error) => {
                 self.gather.end();
-                Poll::Ready(Err(error))
+                Err(error)
             }
-        }
+        })
     }
 }
 
@@ -144,19 +137,22 @@ where
     type Output = Result<Vec<T>, ChildError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        while let Some(error) = ready!(this.gather.poll_error(cx)) {
-            if this.error.is_none() {
-                this.error = Some(error);
-                this.gather.cancel();
+        let Self { gather, error: first } = &mut *self;
+        let place = gather.place;
+        let ended = gather.poll_each(cx, |each, cx| {
+            while let Some(error) = ready!(each.poll_error(cx)) {
+                if first.is_none() {
+                    each.cancel(&because("a sibling in its gather failed", place));
+                    *first = Some(error);
+                }
             }
-        }
-        Poll::Ready(match this.error.take() {
-            Some(error) => {
-                this.gather.end();
-                Err(error)
-            }
-            None => Ok(this.gather.values()),
+            Poll::Ready(())
+        });
+        ready!(ended);
+        let outputs = gather.outputs();
+        Poll::Ready(match first.take() {
+            Some(error) => Err(error),
+            None => Ok(outputs.filter_map(|output| output.ok()?.ok()).collect()),
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Mixed: a gather of futures and tasks of different types, for `gather!`.
 
+use crate::child_scope::{ChildScope, because};
 use crate::children::Here;
+use kasasagi_primitive::request::Cause;
 use kasasagi_primitive::task_context;
 use kasasagi_primitive::wait_site::WaitKind;
 use kasasagi_task::{Ends, IntoTask, JoinError, TaskHandle};
@@ -34,7 +36,11 @@ macro_rules! gather {
 #[doc(hidden)]
 #[track_caller]
 pub fn gather_mixed<M: Mixed>(items: M) -> GatherMixed<M> {
-    GatherMixed { place: Location::caller(), state: State::Ready(items) }
+    GatherMixed {
+        place: Location::caller(),
+        state: State::Ready(items),
+        scope: ChildScope::default(),
+    }
 }
 
 /// A tuple of futures and tasks: what `gather!` takes.
@@ -47,7 +53,7 @@ pub trait Mixed {
     #[doc(hidden)]
     fn start(self, place: &'static Location<'static>) -> (Self::Handles, Ends);
     #[doc(hidden)]
-    fn cancel(handles: &mut Self::Handles);
+    fn cancel(handles: &mut Self::Handles, cause: &Cause) -> bool;
     #[doc(hidden)]
     fn outputs(handles: Self::Handles) -> Self::Outputs;
 }
@@ -65,10 +71,12 @@ macro_rules! mixed {
                 (handles, ends)
             }
 
-            fn cancel(handles: &mut Self::Handles) {
+            fn cancel(handles: &mut Self::Handles, cause: &Cause) -> bool {
                 $(if !$item::Handle::LENT {
-                    handles.$index.task().cancel();
+                    handles.$index.task().cancel_for(cause);
                 })+
+                // What is lent is not asked, and may go on for ever.
+                $(!$item::Handle::LENT)&&+
             }
 
             fn outputs(mut handles: Self::Handles) -> Self::Outputs {
@@ -99,6 +107,7 @@ mixed!(12: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11);
 pub struct GatherMixed<M: Mixed> {
     place: &'static Location<'static>,
     state: State<M>,
+    scope: ChildScope,
 }
 
 enum State<M: Mixed> {
@@ -121,12 +130,20 @@ impl<M: Mixed> Future for GatherMixed<M> {
                 self.state = State::Running(handles, ends);
             }
         }
-        let State::Running(_, ends) = &mut self.state else { super::polled_again() };
-        if ends.poll(cx).is_pending() {
-            task_context::waiting(WaitKind::Join, 0, place);
+        let this = &mut *self;
+        let State::Running(handles, ends) = &mut this.state else { super::polled_again() };
+        let poll = |handles: &mut M::Handles, cx: &mut Context<'_>| {
+            let _ = handles;
+            if ends.poll(cx).is_pending() {
+                task_context::waiting(WaitKind::Join, 0, place);
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        };
+        ready!(this.scope.poll(cx, handles, poll, M::cancel));
+        if this.scope.passes() {
             return Poll::Pending;
         }
-        ready!(kasasagi_primitive::coop::poll_proceed(cx));
         match std::mem::replace(&mut self.state, State::Done) {
             State::Running(handles, _) => Poll::Ready(M::outputs(handles)),
             State::Ready(_) | State::Done => super::polled_again(),
@@ -137,7 +154,7 @@ impl<M: Mixed> Future for GatherMixed<M> {
 impl<M: Mixed> Drop for GatherMixed<M> {
     fn drop(&mut self) {
         if let State::Running(handles, _) = &mut self.state {
-            M::cancel(handles);
+            M::cancel(handles, &because("its gather was dropped", self.place));
         }
     }
 }
