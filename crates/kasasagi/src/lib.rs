@@ -24,21 +24,35 @@
 //! Dropping a `Task` detaches it. Dropping the last handle of a runtime, or leaving `run`, cancels the tasks
 //! that are left: their futures are dropped where they are suspended.
 
+mod as_completed;
 #[cfg(doctest)]
 mod book;
 mod builder;
 mod cancel;
 mod caretaker;
+mod child_error;
+mod child_scope;
+mod children;
 mod error;
+mod gather;
 mod glue;
 mod handle;
+mod map_concurrent;
+mod race;
 mod run;
 mod runtime;
+mod shield;
 pub mod task;
+mod wait;
 
+pub use as_completed::{AsCompleted, Next, NextTask, Timed, as_completed};
 pub use builder::Builder;
 pub use cancel::{Cancelled, CatchCancel, Rethrow, Uninterruptible, catch_cancel, uninterruptible};
+pub use child_error::ChildError;
 pub use error::{RunError, ShutdownReport};
+#[doc(hidden)]
+pub use gather::gather_mixed as __gather_mixed;
+pub use gather::{FirstError, Gather, GatherMixed, Mixed, TryGather, gather, try_gather};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;
 #[doc(inline)]
@@ -46,8 +60,12 @@ pub use kasasagi_reactor::time;
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
 pub use kasasagi_sync as sync;
 pub use kasasagi_task::{
-    FutureExt, Join, JoinError, Named, Spawn, Task, TaskId, TaskInfo, TaskRef, TaskState, YieldNow,
-    yield_now,
+    FutureExt, IntoTask, Join, JoinError, Named, Spawn, Spawner, Task, TaskHandle, TaskId,
+    TaskInfo, TaskMut, TaskRef, TaskState, YieldNow, yield_now,
 };
+pub use map_concurrent::{MapConcurrent, map_concurrent};
+pub use race::{Race, race};
 pub use run::{run, spawn, spawn_local};
 pub use runtime::Runtime;
+pub use shield::{Shield, shield};
+pub use wait::{ReturnWhen, Wait, Waited, wait};

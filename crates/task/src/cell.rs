@@ -11,6 +11,7 @@
 use crate::error::JoinError;
 use crate::join_cell::JoinCell;
 use crate::meta::{Attributes, TaskId};
+use crate::owner::{Owned, Owner};
 use crate::panic_site;
 use crate::slab::{self, Heap};
 use crate::state::{
@@ -88,10 +89,21 @@ pub(crate) struct Rest {
     shared: *const (),
     pub(crate) join: JoinCell,
     pin: u32,
+    /// The number that the owner knows the task by; `UNOWNED` if it has none.
+    key: u32,
     pub(crate) context: TaskContext,
     pub(crate) spawned_at: &'static Location<'static>,
-    pub(crate) parent: u64,
+    parent: Parent,
 }
+
+/// Who spawned a task: its owner, if `key` is not `UNOWNED`, and else the number of a task.
+union Parent {
+    id: u64,
+    owner: ManuallyDrop<std::sync::Arc<Owner>>,
+}
+
+/// No owner.
+const UNOWNED: u32 = u32::MAX;
 
 // A waker is known to be a task's own by it.
 const _: () = assert!(std::mem::offset_of!(Header, rest.context) == task_context::CONTEXT_AT);
@@ -206,14 +218,19 @@ pub(crate) unsafe fn spawn<F: Future, S: Schedule>(
     let block = birth.heap.alloc(Layout::new::<Cell<F>>());
     let cell = block.cast::<Cell<F>>().as_ptr();
     let header = block.cast::<Header>();
+    let (key, parent) = match birth.attributes.owner {
+        None => (UNOWNED, Parent { id: task_context::current_id().unwrap_or(0) }),
+        Some(Owned { owner, key }) => (key, Parent { owner: ManuallyDrop::new(owner) }),
+    };
     let rest = Rest {
         vtable: const { &Vt::<F, S>::TABLE },
         shared: Arc::as_ptr(birth.home).cast(),
         join: JoinCell::new(),
         pin: birth.pin.unwrap_or(NO_PIN),
+        key,
         context: TaskContext::new(birth.id),
         spawned_at: birth.place,
-        parent: task_context::current_id().unwrap_or(0),
+        parent,
     };
     let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
     let block = cell.cast::<u8>();
@@ -395,6 +412,24 @@ impl Ptr {
         TaskId::new(self.header().rest.context.id).expect("a live task has a number above zero")
     }
 
+    fn owner<'a>(self) -> Option<&'a std::sync::Arc<Owner>> {
+        let rest = &self.header().rest;
+        if rest.key == UNOWNED {
+            return None;
+        }
+        // SAFETY: `spawn` wrote an owner, since there is a key; it stays until the block is freed.
+        Some(unsafe { &rest.parent.owner })
+    }
+
+    /// The number of the task that spawned this one, or that its owner works for; zero: none.
+    pub(crate) fn parent(self) -> u64 {
+        match self.owner() {
+            Some(owner) => owner.parent(),
+            // SAFETY: without an owner it is a number.
+            None => unsafe { self.header().rest.parent.id },
+        }
+    }
+
     /// The cold part, if there is one.
     pub(crate) fn cold<'a>(self) -> Option<&'a Cold> {
         self.header().rest.context.cold()
@@ -425,6 +460,10 @@ impl Ptr {
     /// Gives the block back; the caller dropped the last reference.
     pub(crate) fn free(self) {
         self.header().rest.join.end();
+        if let Some(owner) = self.owner() {
+            // SAFETY: `spawn` took the share over, and it is used for the last time.
+            drop(unsafe { std::ptr::read(owner) });
+        }
         // SAFETY: nobody else has the task any more, and the block is written anew before it is used again.
         unsafe { self.context().cast_mut().drop_in_place() };
         // SAFETY: the block came from the slab, and the last reference is gone.
@@ -587,6 +626,9 @@ impl Runnable {
     pub(crate) fn complete_now(self, how: u64) -> Ran {
         let task = self.0;
         let peek = || task.header().rest.join.peek();
+        let key = task.header().rest.key;
+        // A share of its own: the block may be gone when it is told.
+        let owner = task.owner().cloned();
         let joiner = match task.state().complete(how, peek) {
             AfterReady::Done => None,
             // SAFETY: WAITS was set from the copy to the exchange, which made the waker ours.
@@ -603,7 +645,10 @@ impl Runnable {
                 None
             }
         };
-        Ran::Complete(Joiner(joiner))
+        Ran::Complete(Joiner(match owner {
+            None => joiner,
+            Some(owner) => owner.tell(key, joiner),
+        }))
     }
 
     /// The seat this task has to run on, if any.

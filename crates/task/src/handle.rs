@@ -11,11 +11,12 @@ use kasasagi_primitive::wait_site::WaitKind;
 use kasasagi_primitive::{scope, task_context};
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// A spawned future: waits for its output, cancels it, tells about it.
 ///
@@ -29,25 +30,28 @@ pub struct Task<T> {
     _output: PhantomData<T>,
 }
 
-/// The pointer to the task; its lowest bit says that the output was given out, and what is left is a reference. One
-/// word, since programs keep many handles.
+/// The pointer to the task, with bits at its lower end. One word, since programs keep many handles.
 #[derive(Clone, Copy)]
 struct Word(NonNull<u8>);
 
+/// The output was given out; what is left is a reference.
 const TAKEN: usize = 1;
 /// The wait for the task is an entry in the tree of whoever waits.
 const ENTERED: usize = 2;
+/// The future's output is a `Result` already, and given out as it is.
+const FLAT: usize = 4;
+const BITS: usize = TAKEN | ENTERED | FLAT;
 
 impl Word {
     fn new(task: Ptr) -> Self {
-        const { assert!(align_of::<Header>() > TAKEN | ENTERED) };
+        const { assert!(align_of::<Header>() > BITS) };
         Self(task.0.cast())
     }
 
     #[inline]
     fn task(self) -> Ptr {
-        let header = self.0.as_ptr().map_addr(|address| address & !(TAKEN | ENTERED));
-        // SAFETY: a header's address has more bits than the lowest two, so it is not null without them.
+        let header = self.0.as_ptr().map_addr(|address| address & !BITS);
+        // SAFETY: a header's address has more bits than the lowest three, so it is not null without them.
         Ptr(unsafe { NonNull::new_unchecked(header) }.cast())
     }
 
@@ -57,8 +61,13 @@ impl Word {
     }
 
     #[inline]
-    fn taken(self) -> Self {
-        Self(self.0.map_addr(|address| address | TAKEN))
+    fn with(self, bit: usize) -> Self {
+        Self(self.0.map_addr(|address| address | bit))
+    }
+
+    #[inline]
+    fn is_flat(self) -> bool {
+        self.0.addr().get() & FLAT != 0
     }
 
     #[inline]
@@ -165,9 +174,22 @@ impl<T> Task<T> {
     }
 
     fn take(&mut self) -> Result<T, JoinError> {
-        self.word = self.word.taken();
-        // SAFETY: the callers saw COMPLETE and `taken` unset; `T` is the output by `new`'s contract.
-        unsafe { self.task().read_output() }
+        let word = self.word;
+        self.word = word.with(TAKEN);
+        // SAFETY: the callers saw COMPLETE and `taken` unset.
+        unsafe { Self::read(word) }
+    }
+
+    /// # Safety
+    /// As for `Ptr::read_output`.
+    #[inline]
+    unsafe fn read(word: Word) -> Result<T, JoinError> {
+        if word.is_flat() {
+            // SAFETY: by `flatten`, the task's output type is a `Result` of this handle's; else the caller's promise.
+            return unsafe { word.task().read_output::<Result<T, JoinError>>() }?;
+        }
+        // SAFETY: `T` is the output by `new`'s contract; else the caller's promise.
+        unsafe { word.task().read_output() }
     }
 
     fn poll_join(
@@ -202,6 +224,30 @@ impl<T> Task<T> {
             std::task::ready!(self.task().answered());
             self.word = self.word.entered(false);
         }
+        Poll::Ready(self.take())
+    }
+
+    /// Waits for the output at `place`, and is no cancel scope: for combinators, which keep the handle.
+    ///
+    /// # Panics
+    /// If the output was given out before.
+    pub fn poll_output(
+        &mut self,
+        cx: &mut Context<'_>,
+        place: &'static Location<'static>,
+    ) -> Poll<Result<T, JoinError>> {
+        if self.word.is_taken() {
+            return Poll::Ready(self.output());
+        }
+        if self.poll_complete(cx).is_pending() {
+            if self.is_current() {
+                return Poll::Ready(self.output());
+            }
+            let id = usize::try_from(self.id().as_u64()).unwrap_or(usize::MAX);
+            task_context::waiting(WaitKind::Join, id, place);
+            return Poll::Pending;
+        }
+        std::task::ready!(kasasagi_primitive::coop::poll_proceed(cx));
         Poll::Ready(self.take())
     }
 
@@ -241,6 +287,115 @@ impl<T> Task<T> {
                 Poll::Ready(())
             }
         }
+    }
+}
+
+/// For whoever waits for many tasks.
+impl<T> Task<T> {
+    /// Leaves `waker` in place of what the handle left before, to be woken by value at the end of the task.
+    ///
+    /// # Errors
+    /// Gives it back if the task has ended, or is the one that this code runs in: it would wait for itself.
+    #[inline]
+    pub(crate) fn leave(&self, waker: Waker) -> Result<(), Waker> {
+        let state = self.task().state();
+        let now = state.load(Ordering::Acquire);
+        if now.has(COMPLETE) || self.is_current() {
+            return Err(waker);
+        }
+        if now.has(WAITS) && self.take_back().is_none() {
+            return Err(waker);
+        }
+        let cell = &self.task().header().rest.join;
+        cell.put(waker);
+        match state.set_waits() {
+            Joined::Pending => Ok(()),
+            // SAFETY: the completer saw no WAITS and will not look: the waker is ours again.
+            Joined::Complete => Err(unsafe { cell.peek().into_waker() }),
+        }
+    }
+
+    /// Takes back the waker that the handle left, so that it is not woken at the end of the task.
+    pub fn forget_waiter(&mut self) {
+        if self.task().state().load(Ordering::Acquire).has(WAITS) {
+            drop(self.take_back());
+        }
+    }
+
+    /// The waker in the join cell; `None` if the task has ended, and woken it. WAITS was seen.
+    fn take_back(&self) -> Option<Waker> {
+        match self.task().state().clear_waits() {
+            Joined::Complete => None,
+            // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
+            Joined::Pending => Some(unsafe { self.task().header().rest.join.peek().into_waker() }),
+        }
+    }
+
+    /// Asks the task to end for the same cause as whoever waits for it.
+    pub fn cancel_for(&self, cause: &Cause) -> bool {
+        let cause = Cause { interrupted: None, ..cause.clone() };
+        self.task().ask_to_end(cause)
+    }
+
+    /// Whether the task has ended with an output of which `f` says so; the output stays where it is.
+    fn has_ended_with(&mut self, f: impl FnOnce(&Result<T, JoinError>) -> bool) -> bool {
+        if self.word.is_taken() || !self.is_finished() {
+            return false;
+        }
+        // SAFETY: COMPLETE was seen and `taken` is unset. What is read is a copy, which is looked at while the original
+        // is not, and then forgotten: the output is still to be taken.
+        let copy = ManuallyDrop::new(unsafe { Self::read(self.word) });
+        f(&copy)
+    }
+
+    /// Whether the task has ended by a panic, and its output was not taken.
+    pub fn has_panicked(&mut self) -> bool {
+        self.has_ended_with(|output| output.as_ref().is_err_and(JoinError::is_panic))
+    }
+
+    fn is_current(&self) -> bool {
+        cell::current() == Some(self.task())
+    }
+
+    /// The output of a task whose end was told by [`Ends`](crate::Ends).
+    ///
+    /// # Errors
+    /// If the task was cancelled or panicked; if it is the one that this code runs in.
+    ///
+    /// # Panics
+    /// If the output was given out before, or the task has not ended.
+    #[track_caller]
+    pub fn output(&mut self) -> Result<T, JoinError> {
+        match self.try_take() {
+            Some(output) => output,
+            None if self.is_current() => {
+                Err(JoinError::self_await(self.id(), self.task().given_name()))
+            }
+            None => panic!(
+                "task `{}` was awaited again after it had given its output: await a task once",
+                self.name()
+            ),
+        }
+    }
+}
+
+impl<T> Task<Result<T, JoinError>> {
+    /// The same task, with a handle that gives the `Result` that its future returns, and no other around it.
+    pub fn flatten(self) -> Task<T> {
+        // One level only: what is flat already stays as it is, in a handle of its own type.
+        assert!(!self.word.is_flat(), "a task's output is flattened once");
+        let word = ManuallyDrop::new(self).word.with(FLAT);
+        Task { word, _output: PhantomData }
+    }
+}
+
+impl<T, E> Task<Result<T, E>> {
+    /// Whether the task has ended by a panic or with an error of its own, and its output was not taken.
+    pub fn has_failed(&mut self) -> bool {
+        self.has_ended_with(|output| match output {
+            Ok(output) => output.is_err(),
+            Err(error) => error.is_panic(),
+        })
     }
 }
 
@@ -526,7 +681,7 @@ impl Ptr {
             name: self.name(),
             state,
             spawned_at: header.rest.spawned_at,
-            parent: TaskId::new(header.rest.parent),
+            parent: TaskId::new(self.parent()),
             wait: if now.is_idle() { header.rest.context.wait.get() } else { None },
         }
     }

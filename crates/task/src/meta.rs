@@ -1,5 +1,6 @@
 //! Who a task is: its number, its name, where it was spawned, and by whom.
 
+use crate::owner::Owned;
 use kasasagi_primitive::counter::Counter;
 use kasasagi_primitive::wait_site::Wait;
 use std::fmt;
@@ -88,6 +89,8 @@ pub trait Spawn {
 pub struct Attributes {
     /// Its name; `Task-<n>` if there is none.
     pub name: Option<Arc<str>>,
+    /// Who has to know when it is done.
+    pub owner: Option<Owned>,
 }
 
 impl<F: Future> Spawn for F {
@@ -111,7 +114,7 @@ impl<F: Future> Spawn for Named<F> {
     type Output = F::Output;
     type Future = F;
     fn into_parts(self) -> (F, Attributes) {
-        (self.future, Attributes { name: Some(self.name) })
+        (self.future, Attributes { name: Some(self.name), ..Attributes::default() })
     }
 }
 

@@ -2,18 +2,21 @@
 //! there is one; `docs/src/reliability/` has the lists.
 
 mod alone;
+mod as_completed;
 mod auto_traits;
 mod cancel;
 mod caretaking;
 mod child;
 mod fetch;
 mod flavour;
+mod gather;
 mod hand;
 mod messages;
 mod mt;
 mod net;
 mod panics;
 mod promises;
+mod race;
 mod run;
 mod runtimes;
 mod settled;
@@ -22,3 +25,4 @@ mod shutdown;
 mod task_registry;
 mod tasks;
 mod time;
+mod wait;

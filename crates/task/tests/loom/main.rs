@@ -5,6 +5,7 @@
 #![cfg(kasasagi_loom)]
 
 mod cancel;
+mod ends;
 mod join;
 mod overflow;
 mod scan;
