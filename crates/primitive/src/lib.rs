@@ -20,6 +20,7 @@ pub mod coop;
 pub mod counter;
 pub mod current;
 pub mod park;
+pub mod report;
 pub mod task_context;
 pub mod tell;
 pub mod wait_list;
