@@ -21,6 +21,7 @@ pub mod counter;
 pub mod current;
 pub mod defer;
 pub mod park;
+pub mod report;
 pub mod settle;
 pub mod task_context;
 pub mod tell;

@@ -41,7 +41,7 @@ impl<V, L> Drop for Block<V, L> {
     fn drop(&mut self) {
         if self.state.load(Ordering::Relaxed) == SETTLED {
             // SAFETY: SETTLED: the value was written; `&mut self`: nobody looks at it any more.
-            self.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
+            self.value.with_mut(|value| unsafe { value.cast::<V>().drop_in_place() });
         }
     }
 }
@@ -122,7 +122,7 @@ impl<V, L> Settle<V, L> {
             }
         }
         // SAFETY: of all shares the one that made it SETTLING may write, and none reads before SETTLED.
-        block.value.with_mut(|place| unsafe { (*place).write(value) });
+        block.value.with_mut(|place| unsafe { place.cast::<V>().write(value) });
         // Release: who sees it settled (Acquire, in `get`) sees the value. A plain store, since SETTLING is left to us.
         block.state.store(SETTLED, Ordering::Release);
         Ok(now == NOTED)
@@ -136,7 +136,7 @@ impl<V, L> Settle<V, L> {
             return None;
         }
         // SAFETY: SETTLED: the value was written, and nobody writes again.
-        Some(block.value.with(|value| unsafe { (*value).assume_init_ref() }))
+        Some(block.value.with(|value| unsafe { &*value.cast::<V>() }))
     }
 
     /// Has whoever settles the value look for listeners. To be called with the lock of their list held, which is
