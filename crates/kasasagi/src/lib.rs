@@ -27,6 +27,7 @@
 #[cfg(doctest)]
 mod book;
 mod builder;
+mod callback;
 mod caretaker;
 mod error;
 mod glue;
@@ -36,6 +37,7 @@ mod runtime;
 pub mod task;
 
 pub use builder::Builder;
+pub use callback::TimerHandle;
 pub use error::{RunError, ShutdownReport};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;
@@ -43,6 +45,10 @@ pub use kasasagi_net as net;
 pub use kasasagi_reactor::time;
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
 pub use kasasagi_sync as sync;
+#[doc(inline)]
+pub use kasasagi_sync::{
+    CallbackId, InvalidState, Pending, Promise, PromiseError, PromiseState, promise,
+};
 pub use kasasagi_task::{
     FutureExt, Join, JoinError, Named, Spawn, Task, TaskId, TaskInfo, TaskRef, TaskState, YieldNow,
     yield_now,

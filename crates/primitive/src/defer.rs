@@ -6,12 +6,13 @@
 use crate::MODEL;
 use crate::counter::Counter;
 use crate::current::Current;
+use crate::report::{Report, ReportKind};
 use crate::thread_local;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroU64;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
 /// A call to be made later.
@@ -19,8 +20,9 @@ pub type Job = Box<dyn FnOnce() + Send>;
 
 /// Makes calls later: what a runtime does for its threads.
 pub trait Defer: Send + Sync + 'static {
-    /// Takes the call, to be made after those that were taken before, and not before this returns.
-    fn defer(&self, job: Job);
+    /// Takes the call, to be made after those that were taken before, and not before this returns. `place` is where
+    /// the program asked for it.
+    fn defer(&self, place: &'static Location<'static>, job: Job);
 }
 
 /// The number of a callback that was registered, to take it back with; unique in the process.
@@ -74,9 +76,9 @@ pub fn current() -> Option<Arc<dyn Defer>> {
 }
 
 /// Has `job` called later: by `to`, or else by whoever defers on this thread.
-pub fn defer(to: Option<Arc<dyn Defer>>, job: Job) {
+pub fn defer(to: Option<Arc<dyn Defer>>, place: &'static Location<'static>, job: Job) {
     match to.or_else(current) {
-        Some(to) => to.defer(job),
+        Some(to) => to.defer(place, job),
         None => on_this_thread(job),
     }
 }
@@ -109,13 +111,14 @@ fn on_this_thread(job: Job) {
     }
 }
 
-/// Calls it, and lets its panic end here: the next has to be called all the same.
+/// Calls it, and lets its panic end here, with a report: the next has to be called all the same.
 pub fn call(job: impl FnOnce()) {
     if MODEL {
         // A panic is the model's verdict, and must reach it.
         return job();
     }
     if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
+        Report::new(ReportKind::Callback, "a callback panicked").panic(&*payload).send();
         crate::wake_batch::drop_payload(payload);
     }
 }

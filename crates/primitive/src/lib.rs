@@ -23,6 +23,7 @@ pub mod defer;
 pub mod park;
 pub mod report;
 pub mod settle;
+mod stash;
 pub mod task_context;
 pub mod tell;
 pub mod wait_list;

@@ -15,6 +15,7 @@
 )]
 
 use crate::cell::UnsafeCell;
+use crate::stash;
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use std::fmt;
 use std::marker::PhantomData;
@@ -71,14 +72,17 @@ pub enum Note {
 
 impl<V, L> Settle<V, L> {
     /// Two shares of a value that is not settled.
+    #[inline]
     pub fn pair(beside: L) -> (Self, Self) {
-        let block = Box::new(Block {
+        let block = stash::take::<Block<V, L>>();
+        let new = Block {
             shares: AtomicUsize::new(2),
             state: AtomicU32::new(OPEN),
             value: UnsafeCell::new(MaybeUninit::uninit()),
             beside,
-        });
-        let block = NonNull::from(Box::leak(block));
+        };
+        // SAFETY: the block was made for it, and nobody else has it.
+        unsafe { block.write(new) };
         (Self { block, _owned: PhantomData }, Self { block, _owned: PhantomData })
     }
 
@@ -114,7 +118,7 @@ impl<V, L> Settle<V, L> {
             match block.state.compare_exchange_weak(
                 now,
                 SETTLING,
-                Ordering::Acquire,
+                Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => break,
@@ -178,8 +182,28 @@ impl<V, L> Drop for Settle<V, L> {
             }
             fence(Ordering::Acquire);
         }
-        // SAFETY: it came from a `Box`, and this was the last share.
-        drop(unsafe { Box::from_raw(self.block.as_ptr()) });
+        self.free();
+    }
+}
+
+impl<V, L> Settle<V, L> {
+    #[inline]
+    fn free(&mut self) {
+        // Given back also if a destructor panics.
+        let _memory = Memory(self.block);
+        // SAFETY: it was written in `pair`, and this was the last share.
+        unsafe { self.block.drop_in_place() };
+    }
+}
+
+/// A block whose content is gone, or about to be.
+struct Memory<V, L>(NonNull<Block<V, L>>);
+
+impl<V, L> Drop for Memory<V, L> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `pair` took it with the same type, and the last share is gone.
+        unsafe { stash::give(self.0) };
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod debug;
 mod error;
+mod failure;
 mod listeners;
 mod pending;
 
 pub use error::{InvalidState, PromiseError};
 pub use pending::{Pending, PromiseState};
 
+use failure::Failure;
 use kasasagi_primitive::settle::Settle;
 use listeners::Listeners;
 use std::fmt;
@@ -20,7 +22,7 @@ use std::panic::Location;
 /// What became of a promise.
 enum Outcome<T, E> {
     Value(T),
-    Failed(E),
+    Failed(Failure<E>),
     Cancelled,
     Broken,
 }
@@ -56,6 +58,7 @@ type Shared<T, E> = Settle<Outcome<T, E>, Listeners<T, E>>;
 ///
 /// Counterpart: `loop.create_future()`.
 #[track_caller]
+#[inline]
 pub fn promise<T, E>() -> (Promise<T, E>, Pending<T, E>) {
     let (promise, pending) = Settle::pair(Listeners::new(Location::caller()));
     (Promise { shared: promise }, Pending::new(pending))
@@ -81,6 +84,7 @@ impl<T, E> Promise<T, E> {
     /// [`InvalidState`], with the value, if it has its result already or was cancelled.
     ///
     /// Counterpart: `asyncio.Future.set_result`.
+    #[inline]
     pub fn set_result(&self, value: T) -> Result<(), InvalidState<T>> {
         settle(&self.shared, Outcome::Value(value)).map_err(|outcome| match outcome {
             Outcome::Value(value) => InvalidState(value),
@@ -90,13 +94,20 @@ impl<T, E> Promise<T, E> {
 
     /// Ends it with an error instead.
     ///
+    /// If nobody reads it (awaits, or asks for `result` or `error`), the last who drops it reports it to the exception
+    /// hook of the runtime in which it was set.
+    ///
     /// # Errors
     /// [`InvalidState`], with the error, if it has its result already or was cancelled.
     ///
     /// Counterpart: `asyncio.Future.set_exception`.
-    pub fn set_error(&self, error: E) -> Result<(), InvalidState<E>> {
-        settle(&self.shared, Outcome::Failed(error)).map_err(|outcome| match outcome {
-            Outcome::Failed(error) => InvalidState(error),
+    pub fn set_error(&self, error: E) -> Result<(), InvalidState<E>>
+    where
+        E: fmt::Debug,
+    {
+        let failure = Failure::new(error, self.shared.beside().place);
+        settle(&self.shared, Outcome::Failed(failure)).map_err(|outcome| match outcome {
+            Outcome::Failed(failure) => InvalidState(failure.into_error()),
             _ => unreachable!("it gives back what it was given"),
         })
     }

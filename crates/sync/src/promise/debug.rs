@@ -37,7 +37,7 @@ impl<T: fmt::Debug, E: fmt::Debug> fmt::Debug for Pending<T, E> {
             None => f.write_str(" ...")?,
             Some(_showing) => match self.shared.get() {
                 Some(Outcome::Value(value)) => write!(f, " result={value:?}")?,
-                Some(Outcome::Failed(error)) => write!(f, " exception={error:?}")?,
+                Some(Outcome::Failed(failure)) => write!(f, " exception={:?}", failure.glance())?,
                 Some(Outcome::Broken) => f.write_str(" exception=Broken")?,
                 Some(Outcome::Cancelled) | None => {}
             },

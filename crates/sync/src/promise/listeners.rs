@@ -38,6 +38,8 @@ pub(super) struct Callback<T, E> {
     /// Where it is written, for `Debug`.
     name: &'static str,
     to: Option<Arc<dyn Defer>>,
+    /// Where it was registered.
+    place: &'static Location<'static>,
     /// Made when it is registered, where `T` and `E` are known to be fit for other threads.
     job: Box<dyn FnOnce(Pending<T, E>) -> Job + Send>,
 }
@@ -61,6 +63,7 @@ pub(super) enum Waits {
 }
 
 impl<T, E> Listeners<T, E> {
+    #[inline]
     pub(super) fn new(place: &'static Location<'static>) -> Self {
         Self { list: Mutex::new(List { first: None, more: None }), place }
     }
@@ -228,7 +231,7 @@ impl<T, E> More<T, E> {
 }
 
 impl<T, E> Callback<T, E> {
-    pub(super) fn new<F>(call: F) -> Self
+    pub(super) fn new<F>(place: &'static Location<'static>, call: F) -> Self
     where
         F: FnOnce(Pending<T, E>) + Send + 'static,
         T: Send + Sync + 'static,
@@ -238,6 +241,7 @@ impl<T, E> Callback<T, E> {
             id: CallbackId::new(),
             name: std::any::type_name::<F>(),
             to: defer::current(),
+            place,
             job: Box::new(move |pending| Box::new(move || call(pending))),
         }
     }
@@ -250,14 +254,14 @@ impl<T, E> Callback<T, E> {
     pub(super) fn call_later(callbacks: Vec<Self>, shared: &Shared<T, E>) {
         let mut callbacks = callbacks.into_iter().peekable();
         while let Some(first) = callbacks.next() {
-            let to = first.to.clone();
+            let (to, place) = (first.to.clone(), first.place);
             let job = |callback: Self| (callback.job)(Pending::new(shared.clone()));
             let mut jobs = vec![job(first)];
             // One call for all that go to the same place: several would be taken by several workers, in any order.
             while let Some(next) = callbacks.next_if(|next| same(next.to.as_ref(), to.as_ref())) {
                 jobs.push(job(next));
             }
-            defer::defer(to, Box::new(move || jobs.into_iter().for_each(defer::call)));
+            defer::defer(to, place, Box::new(move || jobs.into_iter().for_each(defer::call)));
         }
     }
 }

@@ -4,7 +4,8 @@ use super::listeners::{Callback, Key, Waits};
 use super::{Outcome, PromiseError, Shared, settle};
 use kasasagi_primitive::defer::CallbackId;
 use kasasagi_primitive::wait_site::WaitKind;
-use kasasagi_primitive::{coop, task_context};
+use kasasagi_primitive::{coop, hint, task_context};
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -102,7 +103,7 @@ impl<T, E> Pending<T, E> {
         match self.shared.get() {
             None => Err(PromiseError::NotDone),
             Some(Outcome::Value(value)) => Ok(value.clone()),
-            Some(Outcome::Failed(error)) => Err(PromiseError::Failed(error.clone())),
+            Some(Outcome::Failed(failure)) => Err(PromiseError::Failed(failure.read().clone())),
             Some(Outcome::Cancelled) => Err(PromiseError::Cancelled),
             Some(Outcome::Broken) => Err(PromiseError::Broken),
         }
@@ -122,7 +123,7 @@ impl<T, E> Pending<T, E> {
         match self.shared.get() {
             None => Err(PromiseError::NotDone),
             Some(Outcome::Value(_)) => Ok(None),
-            Some(Outcome::Failed(error)) => Ok(Some(error.clone())),
+            Some(Outcome::Failed(failure)) => Ok(Some(failure.read().clone())),
             Some(Outcome::Cancelled) => Err(PromiseError::Cancelled),
             Some(Outcome::Broken) => Err(PromiseError::Broken),
         }
@@ -144,13 +145,14 @@ impl<T, E> Pending<T, E> {
     /// A panic of it keeps no other from being called. If the runtime ends before, it is dropped uncalled.
     ///
     /// Counterpart: `asyncio.Future.add_done_callback`.
+    #[track_caller]
     pub fn on_done<F>(&self, f: F) -> CallbackId
     where
         F: FnOnce(Self) + Send + 'static,
         T: Send + Sync + 'static,
         E: Send + Sync + 'static,
     {
-        let callback = Callback::new(f);
+        let callback = Callback::new(Location::caller(), f);
         let id = callback.id();
         if let Err(callback) = self.shared.beside().add(&self.shared, callback) {
             Callback::call_later(vec![callback], &self.shared);
@@ -172,7 +174,7 @@ impl<T, E> Pending<T, E> {
     {
         Some(match self.shared.get()? {
             Outcome::Value(value) => Outcome::Value(value.clone()),
-            Outcome::Failed(error) => Outcome::Failed(error.clone()),
+            Outcome::Failed(failure) => Outcome::Failed(failure.copy()),
             Outcome::Cancelled => Outcome::Cancelled,
             Outcome::Broken => Outcome::Broken,
         })
@@ -184,8 +186,11 @@ impl<T, E> Pending<T, E> {
         match self.shared.beside().wait(&self.shared, &mut self.key, cx.waker()) {
             Waits::Settled => return Poll::Ready(()),
             Waits::Yes => {}
-            // By the next turn it is settled.
-            Waits::Late => cx.waker().wake_by_ref(),
+            // By the next turn it is settled: to write it takes no longer than a move.
+            Waits::Late => {
+                hint::spin_loop();
+                cx.waker().wake_by_ref();
+            }
         }
         let place = self.shared.beside().place;
         task_context::waiting(WaitKind::Promise, self.shared.address(), place);
