@@ -28,6 +28,7 @@
 mod book;
 mod builder;
 mod callback;
+mod cancel;
 mod caretaker;
 mod error;
 mod glue;
@@ -38,6 +39,7 @@ pub mod task;
 
 pub use builder::Builder;
 pub use callback::TimerHandle;
+pub use cancel::{Cancelled, CatchCancel, Rethrow, Uninterruptible, catch_cancel, uninterruptible};
 pub use error::{RunError, ShutdownReport};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;

@@ -16,12 +16,15 @@ mod imp;
 mod imp;
 
 pub mod chaos;
+pub mod cold;
 pub mod coop;
 pub mod counter;
 pub mod current;
 pub mod defer;
 pub mod park;
 pub mod report;
+pub mod request;
+pub mod scope;
 pub mod settle;
 mod stash;
 pub mod task_context;

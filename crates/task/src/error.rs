@@ -1,10 +1,12 @@
 //! Why a task gave no output: it was cancelled, it panicked, or it waited for itself.
 
 use crate::meta::TaskId;
+use kasasagi_primitive::request::{Cause, Reason};
 use kasasagi_primitive::sync::Mutex;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 /// Why awaiting a [`Task`](crate::Task) gave no output.
@@ -19,15 +21,15 @@ struct Repr {
 }
 
 enum Kind {
-    Cancelled { reason: Option<Arc<str>> },
+    Cancelled(Cause),
     // A payload is Send and not Sync; behind a lock the error is both.
     Panicked { payload: Mutex<Box<dyn Any + Send>>, place: Option<Arc<str>> },
     SelfAwait,
 }
 
 impl JoinError {
-    pub(crate) fn cancelled(id: TaskId, name: Option<Arc<str>>, reason: Option<Arc<str>>) -> Self {
-        Self(Box::new(Repr { id, name, kind: Kind::Cancelled { reason } }))
+    pub(crate) fn cancelled(id: TaskId, name: Option<Arc<str>>, cause: Cause) -> Self {
+        Self(Box::new(Repr { id, name, kind: Kind::Cancelled(cause) }))
     }
 
     pub(crate) fn panicked(
@@ -46,7 +48,7 @@ impl JoinError {
 
     /// Whether the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0.kind, Kind::Cancelled { .. })
+        matches!(self.0.kind, Kind::Cancelled(_))
     }
 
     /// Whether the task panicked.
@@ -62,7 +64,25 @@ impl JoinError {
     /// Why the task was cancelled, as the one who cancelled it said; `None` for a panic or without a reason.
     pub fn reason(&self) -> Option<&str> {
         match &self.0.kind {
-            Kind::Cancelled { reason } => reason.as_deref(),
+            Kind::Cancelled(cause) => cause.reason.as_ref().map(Reason::as_str),
+            _ => None,
+        }
+    }
+
+    /// Where the program asked for the cancellation; `None` for a panic.
+    pub fn cancelled_at(&self) -> Option<&'static Location<'static>> {
+        self.cause()?.place
+    }
+
+    /// Where the task waited when the cancellation reached it; `None` for a panic, if it had not begun, and if it waited
+    /// for a future that does not say.
+    pub fn interrupted_at(&self) -> Option<&'static Location<'static>> {
+        self.cause()?.interrupted
+    }
+
+    fn cause(&self) -> Option<&Cause> {
+        match &self.0.kind {
+            Kind::Cancelled(cause) => Some(cause),
             _ => None,
         }
     }
@@ -102,8 +122,10 @@ impl fmt::Display for JoinError {
             None => write!(f, "task `{}`", self.0.id)?,
         }
         match &self.0.kind {
-            Kind::Cancelled { reason: None } => write!(f, " was cancelled"),
-            Kind::Cancelled { reason: Some(reason) } => write!(f, " was cancelled: {reason}"),
+            Kind::Cancelled(Cause { reason: None, .. }) => write!(f, " was cancelled"),
+            Kind::Cancelled(Cause { reason: Some(reason), .. }) => {
+                write!(f, " was cancelled: {reason}")
+            }
             Kind::Panicked { payload, place } => {
                 write!(f, " panicked")?;
                 if let Some(place) = place {
@@ -126,7 +148,14 @@ impl fmt::Display for JoinError {
 
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "JoinError({self})")
+        write!(f, "JoinError({self}")?;
+        if let Some(place) = self.cancelled_at() {
+            write!(f, ", asked at {place}")?;
+        }
+        if let Some(place) = self.interrupted_at() {
+            write!(f, ", while it waited at {place}")?;
+        }
+        f.write_str(")")
     }
 }
 

@@ -17,7 +17,9 @@
 
 pub mod slab;
 
+mod awaited;
 mod cell;
+mod closer;
 mod error;
 mod handle;
 mod join_cell;

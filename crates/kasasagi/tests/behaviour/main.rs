@@ -3,6 +3,7 @@
 
 mod alone;
 mod auto_traits;
+mod cancel;
 mod caretaking;
 mod child;
 mod fetch;
@@ -15,6 +16,7 @@ mod panics;
 mod promises;
 mod run;
 mod runtimes;
+mod settled;
 mod sharing;
 mod shutdown;
 mod task_registry;
