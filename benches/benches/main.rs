@@ -5,6 +5,7 @@ mod fork_join;
 mod http_hello;
 mod memory;
 mod ping_pong;
+mod promise;
 mod spawn;
 mod tcp_echo;
 mod timeouts;
@@ -20,6 +21,7 @@ fn main() {
     suite.bench("spawn", spawn::rows);
     suite.bench("yield_now", yield_now::rows);
     suite.bench("ping_pong", ping_pong::rows);
+    suite.bench("promise", promise::rows);
     suite.bench("wake", wake::rows);
     suite.bench("timers", timers::rows);
     suite.bench("timeouts", timeouts::rows);

@@ -1,7 +1,9 @@
 //! All engines of one runtime together, cloned everywhere: what "this runtime" means to code inside it.
 
+use crate::callback::Calls;
 use kasasagi_blocking::Pool;
 use kasasagi_primitive::current::Current;
+use kasasagi_primitive::defer;
 use kasasagi_primitive::park::Parker;
 use kasasagi_primitive::thread_local;
 use kasasagi_reactor::{Registry, Timers};
@@ -32,6 +34,7 @@ pub(crate) struct Engines {
     pub(crate) registry: Registry,
     pub(crate) timers: Timers,
     pub(crate) pool: Pool,
+    pub(crate) calls: Arc<Calls>,
     pub(crate) name: Box<str>,
     pub(crate) debug: bool,
 }
@@ -168,6 +171,7 @@ impl Handle {
         let engines = &*self.0;
         Entered {
             previous: CURRENT.with(|current| current.replace(Some(self.clone()))),
+            _defer: defer::enter(Arc::clone(&self.0) as Arc<dyn defer::Defer>),
             _registry: engines.registry.enter(),
             _timers: engines.timers.enter(seat),
             _pool: engines.pool.enter(),
@@ -184,6 +188,7 @@ impl fmt::Debug for Handle {
 /// The runtime of a thread until this is dropped, and the one before it then.
 pub(crate) struct Entered {
     previous: Option<Handle>,
+    _defer: defer::Entered,
     _registry: kasasagi_reactor::RegistryGuard,
     _timers: kasasagi_reactor::TimersGuard,
     _pool: kasasagi_blocking::Entered,

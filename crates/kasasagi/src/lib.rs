@@ -28,6 +28,7 @@ mod as_completed;
 #[cfg(doctest)]
 mod book;
 mod builder;
+mod callback;
 mod cancel;
 mod caretaker;
 mod child_error;
@@ -47,6 +48,7 @@ mod wait;
 
 pub use as_completed::{AsCompleted, Next, NextTask, Timed, as_completed};
 pub use builder::Builder;
+pub use callback::TimerHandle;
 pub use cancel::{Cancelled, CatchCancel, Rethrow, Uninterruptible, catch_cancel, uninterruptible};
 pub use child_error::ChildError;
 pub use error::{RunError, ShutdownReport};
@@ -59,6 +61,10 @@ pub use kasasagi_net as net;
 pub use kasasagi_reactor::time;
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
 pub use kasasagi_sync as sync;
+#[doc(inline)]
+pub use kasasagi_sync::{
+    CallbackId, InvalidState, Pending, Promise, PromiseError, PromiseState, promise,
+};
 pub use kasasagi_task::{
     FutureExt, IntoTask, Join, JoinError, Named, Spawn, Spawner, Task, TaskHandle, TaskId,
     TaskInfo, TaskMut, TaskRef, TaskState, YieldNow, yield_now,

@@ -133,7 +133,8 @@ impl Runtime {
                 .is_some_and(|value| value != "0" && !value.is_empty())
         });
         let name = builder.name.clone().into_boxed_str();
-        let handle = Handle::new(Engines { spawner, registry, timers, pool, name, debug });
+        let calls = Arc::default();
+        let handle = Handle::new(Engines { spawner, registry, timers, pool, calls, name, debug });
         let hooks = ThreadHooks {
             prefix: builder.thread_name.unwrap_or(builder.name),
             start: builder.on_thread_start,
