@@ -39,6 +39,7 @@ pub use builder::Builder;
 pub use error::{RunError, ShutdownReport};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;
+pub use kasasagi_primitive::report::{ExceptionHook, Report, ReportKind, Reported};
 #[doc(inline)]
 pub use kasasagi_reactor::time;
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
@@ -47,5 +48,5 @@ pub use kasasagi_task::{
     FutureExt, Join, JoinError, Named, Spawn, Task, TaskId, TaskInfo, TaskRef, TaskState, YieldNow,
     yield_now,
 };
-pub use run::{run, spawn, spawn_local};
+pub use run::{run, spawn, spawn_fallible, spawn_local};
 pub use runtime::Runtime;

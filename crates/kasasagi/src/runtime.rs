@@ -6,6 +6,7 @@ use crate::error::{RunError, ShutdownReport};
 use crate::glue::IoDriver;
 use crate::handle::{Engines, Handle};
 use kasasagi_blocking::Pool;
+use kasasagi_primitive::report::{self, Report, ReportKind};
 use kasasagi_primitive::sync::{Condvar, Mutex};
 use kasasagi_primitive::tell::tell;
 use kasasagi_reactor::Reactor;
@@ -70,6 +71,7 @@ pub(crate) struct ThreadHooks {
     prefix: String,
     start: Option<Hook>,
     stop: Option<Hook>,
+    reports: report::Hook,
 }
 
 impl ThreadHooks {
@@ -78,17 +80,20 @@ impl ThreadHooks {
     }
 
     pub(crate) fn around(self, run: impl FnOnce()) {
-        call(self.start);
+        // Outside the runtime: what is spawned there is refused, but reports have their way.
+        let _reports = self.reports.enter();
+        call("the hook `on_thread_start` panicked", self.start);
         run();
-        call(self.stop);
+        call("the hook `on_thread_stop` panicked", self.stop);
     }
 }
 
-/// Calls a hook. A panic of it ends here: the panic hook has told of it, and a thread that ended would be missed by
-/// its tasks and waited for by the shutdown.
-fn call(hook: Option<Hook>) {
+/// Calls a hook. A panic of it is reported and ends here: a thread that ended would be missed by its tasks and waited
+/// for by the shutdown.
+fn call(what: &'static str, hook: Option<Hook>) {
     let Some(hook) = hook else { return };
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook())) {
+        Report::new(ReportKind::Callback, what).panic(&*payload).send();
         // Its drop is foreign code as well.
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             std::mem::forget(second);
@@ -133,11 +138,20 @@ impl Runtime {
                 .is_some_and(|value| value != "0" && !value.is_empty())
         });
         let name = builder.name.clone().into_boxed_str();
-        let handle = Handle::new(Engines { spawner, registry, timers, pool, name, debug });
+        let handle = Handle::new(Engines {
+            spawner,
+            registry,
+            timers,
+            pool,
+            name,
+            debug,
+            hook: report::Hook::new(builder.exception_hook),
+        });
         let hooks = ThreadHooks {
             prefix: builder.thread_name.unwrap_or(builder.name),
             start: builder.on_thread_start,
             stop: builder.on_thread_stop,
+            reports: handle.engines().hook.clone(),
         };
         let household =
             Household { handle: handle.clone(), closer: Arc::clone(&closer), hooks: hooks.clone() };

@@ -1,6 +1,7 @@
 //! Why a task gave no output: it was cancelled, it panicked, or it waited for itself.
 
 use crate::meta::TaskId;
+use kasasagi_primitive::report::panic_message;
 use kasasagi_primitive::sync::Mutex;
 use std::any::Any;
 use std::error::Error;
@@ -23,6 +24,12 @@ enum Kind {
     // A payload is Send and not Sync; behind a lock the error is both.
     Panicked { payload: Mutex<Box<dyn Any + Send>>, place: Option<Arc<str>> },
     SelfAwait,
+}
+
+/// What a task panicked with, and where.
+pub(crate) struct Panic<'a> {
+    pub(crate) payload: &'a Mutex<Box<dyn Any + Send>>,
+    pub(crate) place: Option<Arc<str>>,
 }
 
 impl JoinError {
@@ -76,6 +83,12 @@ impl JoinError {
         }
     }
 
+    /// The panic, for a report of it.
+    pub(crate) fn panic(&self) -> Option<Panic<'_>> {
+        let Kind::Panicked { payload, place } = &self.0.kind else { return None };
+        Some(Panic { payload, place: place.clone() })
+    }
+
     /// The panic's payload, to be given to [`std::panic::resume_unwind`].
     ///
     /// # Errors
@@ -86,13 +99,6 @@ impl JoinError {
             _ => Err(self),
         }
     }
-}
-
-fn message(payload: &(dyn Any + Send)) -> Option<&str> {
-    payload
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 impl fmt::Display for JoinError {
@@ -110,7 +116,7 @@ impl fmt::Display for JoinError {
                     write!(f, " at {place}")?;
                 }
                 let payload = payload.lock();
-                match message(&**payload) {
+                match panic_message(&**payload) {
                     Some(text) => write!(f, ": {text}"),
                     None => Ok(()),
                 }

@@ -28,12 +28,14 @@ pub mod panic_site;
 mod registry;
 mod spawn;
 mod state;
+mod unread;
 mod waker;
 mod yield_now;
 
 pub use cell::{Birth, Home, Joiner, Ran, Runnable, Schedule};
 pub use error::JoinError;
 pub use handle::{Join, Task, TaskRef, try_current};
-pub use meta::{Attributes, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};
+pub use meta::{Attributes, Fallible, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};
 pub use registry::all;
+pub use unread::SHUTDOWN;
 pub use yield_now::{YieldNow, yield_now};

@@ -1,6 +1,7 @@
 //! Who a task is: its number, its name, where it was spawned, and by whom.
 
 use kasasagi_primitive::counter::Counter;
+use kasasagi_primitive::report::Hook;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::wait_site::Wait;
 use std::fmt;
@@ -78,11 +79,13 @@ impl Ids {
 pub(crate) struct Extra {
     pub(crate) name: Mutex<Option<Arc<str>>>,
     pub(crate) reason: Mutex<Option<Arc<str>>>,
+    /// Where the runtime that the task failed in wants it reported, should nobody look.
+    pub(crate) hook: Mutex<Option<Hook>>,
 }
 
 impl Extra {
     pub(crate) fn named(name: Option<Arc<str>>) -> Self {
-        Self { name: Mutex::new(name), reason: Mutex::new(None) }
+        Self { name: Mutex::new(name), ..Self::default() }
     }
 }
 
@@ -94,6 +97,12 @@ pub trait Spawn {
     type Future: Future<Output = Self::Output>;
     /// The future, and what was said about the task it will be.
     fn into_parts(self) -> (Self::Future, Attributes);
+    /// What of this output is an error that must not go unseen: it is reported if nobody takes the output.
+    #[inline]
+    fn failure(output: &Self::Output) -> Option<&dyn fmt::Display> {
+        let _ = output;
+        None
+    }
 }
 
 /// What is said about a task before it is spawned.
@@ -126,6 +135,29 @@ impl<F: Future> Spawn for Named<F> {
     type Future = F;
     fn into_parts(self) -> (F, Attributes) {
         (self.future, Attributes { name: Some(self.name) })
+    }
+}
+
+/// A future whose error is reported if nobody looks at it, once it is a task.
+#[derive(Debug)]
+#[must_use = "it does nothing until it is given to `spawn`"]
+pub struct Fallible<W>(W);
+
+impl<W> Fallible<W> {
+    /// Says so of `what`.
+    pub fn new(what: W) -> Self {
+        Self(what)
+    }
+}
+
+impl<T, E: fmt::Display, W: Spawn<Output = Result<T, E>>> Spawn for Fallible<W> {
+    type Output = W::Output;
+    type Future = W::Future;
+    fn into_parts(self) -> (W::Future, Attributes) {
+        self.0.into_parts()
+    }
+    fn failure(output: &Self::Output) -> Option<&dyn fmt::Display> {
+        output.as_ref().err().map(|error| error as &dyn fmt::Display)
     }
 }
 

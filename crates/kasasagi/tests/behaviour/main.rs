@@ -5,6 +5,7 @@ mod alone;
 mod auto_traits;
 mod caretaking;
 mod child;
+mod exceptions;
 mod fetch;
 mod flavour;
 mod hand;
