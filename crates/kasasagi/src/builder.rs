@@ -1,5 +1,6 @@
 //! What can be chosen of a runtime before it is built.
 
+use crate::interrupt::Policy;
 use crate::runtime::Runtime;
 use kasasagi_primitive::report::{ExceptionHook, Report};
 use kasasagi_scheduler::MAX_SEATS;
@@ -37,6 +38,7 @@ pub struct Builder {
     pub(crate) on_thread_start: Option<Hook>,
     pub(crate) on_thread_stop: Option<Hook>,
     pub(crate) exception_hook: Option<ExceptionHook>,
+    pub(crate) ctrl_c: Policy,
     /// A thread that cannot be started is done without.
     pub(crate) make_do: bool,
 }
@@ -55,6 +57,7 @@ impl Builder {
             on_thread_start: None,
             on_thread_stop: None,
             exception_hook: None,
+            ctrl_c: Policy::Never,
             make_do: false,
         }
     }
@@ -102,6 +105,18 @@ impl Builder {
     /// the time that most supervisors of processes grant.
     pub fn shutdown_grace(mut self, time: Duration) -> Self {
         self.shutdown_grace = time;
+        self
+    }
+
+    /// Whether Ctrl-C cancels main while [`Runtime::run`] runs it, so that cleanups run; the run then gives
+    /// [`RunError::Interrupted`](crate::RunError::Interrupted). Pressed again, it gives that at once; pressed a third
+    /// time, it ends the process.
+    ///
+    /// Only if SIGINT is at its default, which it has again afterwards: a program's own handler is left alone. Of
+    /// several runtimes that run at once, the first has it. Default: no; [`kasasagi::run`](crate::run) on the main
+    /// thread does, and its second Ctrl-C ends the process.
+    pub fn handle_ctrl_c(mut self, handle: bool) -> Self {
+        self.ctrl_c = if handle { Policy::Always } else { Policy::Never };
         self
     }
 

@@ -31,6 +31,7 @@ mod caretaker;
 mod error;
 mod glue;
 mod handle;
+mod interrupt;
 mod run;
 mod runtime;
 pub mod task;

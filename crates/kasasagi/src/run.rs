@@ -2,6 +2,7 @@
 
 use crate::error::RunError;
 use crate::handle::Handle;
+use crate::interrupt::Policy;
 use crate::runtime::Runtime;
 use kasasagi_task::{Fallible, Spawn, Task};
 use std::fmt;
@@ -9,6 +10,10 @@ use std::panic::Location;
 
 /// Runs `future` to its end on a runtime made for it, with the calling thread as its first worker, then
 /// cancels the tasks that are left, waits for them, and returns the output.
+///
+/// On the main thread the first Ctrl-C cancels the future, and when the cleanups are done, the process ends by the
+/// signal; the second ends it at once. A program that handles SIGINT itself is left alone; one that wants to go on
+/// after its cleanup builds a [`Runtime`] with [`Builder::handle_ctrl_c`](crate::Builder::handle_ctrl_c).
 ///
 /// # Panics
 /// If the future panics, with its payload; if it is called inside a task; if it was cancelled; if the
@@ -30,12 +35,15 @@ pub fn run<F: IntoFuture>(future: F) -> F::Output {
     assert!(!kasasagi_scheduler::is_worker(), "{}", RunError::Nested);
     let mut builder = Runtime::builder();
     builder.make_do = true;
+    builder.ctrl_c = Policy::OnMainThread;
     let runtime = match builder.build() {
         Ok(runtime) => runtime,
         Err(error) => panic!("`kasasagi::run` could not build a runtime: {error}"),
     };
     match runtime.run_and_end(place, future.into_future()) {
         Ok(output) => output,
+        // SIGINT is what it was before: whoever waits for the process sees how it ended.
+        Err(RunError::Interrupted) => kasasagi_signal::interrupt_process(),
         Err(error) => panic!("`kasasagi::run` has no output: {error}"),
     }
 }

@@ -14,7 +14,7 @@ use kasasagi_primitive::deque::{Stealer, Worker as Deque};
 use kasasagi_primitive::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
 use kasasagi_primitive::sync::{Arc, Mutex};
 use kasasagi_task::slab::Heap;
-use kasasagi_task::{Attributes, Birth, Ids, JoinError, Runnable, Spawn, Task};
+use kasasagi_task::{Attributes, Birth, Ids, JoinError, Runnable, Spawn, Task, TaskRef};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
@@ -461,10 +461,17 @@ impl Local {
         place: &'static Location<'static>,
         attributes: Attributes,
         future: F,
+        born: impl FnOnce(TaskRef),
     ) -> Result<F::Output, JoinError> {
         // SAFETY: this function does not return, and does not unwind, before the task is complete and its
         // output taken; the handle does not leave it.
         let mut task = unsafe { self.spawn_pinned::<F>(place, attributes, future) };
+        // In `run_until`, where a panic ends the process: nothing may unwind from here.
+        let mut born = Some(born);
+        self.run_until(|| {
+            born.take().into_iter().for_each(|born| born(task.handle()));
+            true
+        });
         self.run_until(|| task.is_finished());
         task.try_take().expect("a finished task has an output until it is taken")
     }
