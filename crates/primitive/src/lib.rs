@@ -16,11 +16,14 @@ mod imp;
 mod imp;
 
 pub mod chaos;
+pub mod cold;
 pub mod coop;
 pub mod counter;
 pub mod current;
 pub mod park;
 pub mod report;
+pub mod request;
+pub mod scope;
 pub mod task_context;
 pub mod tell;
 pub mod wait_list;

@@ -174,7 +174,7 @@ impl Local {
         while self.pinned_live.get() > 0 {
             for task in self.shared.tasks() {
                 if task.pin() == Some(self.index as u32) {
-                    task.cancel_with_default("the thread that it was bound to left the runtime");
+                    task.shut("the thread that it was bound to left the runtime");
                 }
             }
             let mut turns = 0;

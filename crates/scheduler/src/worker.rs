@@ -415,7 +415,7 @@ impl Local {
     /// Asks every task to end: those that were spawned before the close, and those that raced with it.
     pub(crate) fn cancel_all(&self) {
         for task in self.shared.tasks() {
-            task.cancel_with_default(kasasagi_task::SHUTDOWN);
+            task.shut(kasasagi_task::SHUTDOWN);
         }
     }
 }

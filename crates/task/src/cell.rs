@@ -10,15 +10,19 @@
 
 use crate::error::JoinError;
 use crate::join_cell::JoinCell;
-use crate::meta::{Attributes, Extra, Spawn, TaskId};
+use crate::meta::{Attributes, Spawn, TaskId};
 use crate::panic_site;
 use crate::slab::{self, Heap};
-use crate::state::{After, AfterPending, AfterReady, BIRTH, CANCEL, CANCELLED, COMPLETE, State};
+use crate::state::{
+    After, AfterPending, AfterReady, BIRTH, CANCEL, CANCELLED, COMPLETE, Snapshot, State,
+};
 use crate::unread;
 use crate::waker;
 use kasasagi_primitive::cell::UnsafeCell;
+use kasasagi_primitive::cold::Cold;
+use kasasagi_primitive::request::Cause;
 use kasasagi_primitive::sync::Arc;
-use kasasagi_primitive::sync::atomic::{AtomicPtr, Ordering};
+use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::task_context::{self, TaskContext};
 use std::alloc::Layout;
 use std::any::Any;
@@ -84,12 +88,14 @@ pub(crate) struct Rest {
     /// The scheduler; valid while the task is incomplete.
     shared: *const (),
     pub(crate) join: JoinCell,
-    extra: AtomicPtr<Extra>,
     pin: u32,
     pub(crate) context: TaskContext,
     pub(crate) spawned_at: &'static Location<'static>,
     pub(crate) parent: u64,
 }
+
+// A waker is known to be a task's own by it.
+const _: () = assert!(std::mem::offset_of!(Header, rest.context) == task_context::CONTEXT_AT);
 
 struct VTable {
     /// Polls the future; once it is ready, its output takes its place. Sets the flag if it unwinds after the
@@ -128,7 +134,7 @@ pub(crate) struct Ptr(pub(crate) NonNull<Header>);
 /// Dropping it would strand the task: it is either run or pushed.
 #[derive(Debug)]
 #[must_use = "a task that is due must be run or queued"]
-pub struct Runnable(Ptr);
+pub struct Runnable(pub(crate) Ptr);
 
 // SAFETY: a Runnable is exclusive by the state word; that its future may be polled on another thread is what
 // `spawn` demands by `Send`, and what the caller of `spawn_unchecked` promises by `pin`.
@@ -201,15 +207,10 @@ pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     let block = birth.heap.alloc(Layout::new::<Cell<W::Future>>());
     let cell = block.cast::<Cell<W::Future>>().as_ptr();
     let header = block.cast::<Header>();
-    let extra = match birth.attributes.name {
-        None => std::ptr::null_mut(),
-        name => Box::into_raw(Box::new(Extra::named(name))),
-    };
     let rest = Rest {
         vtable: const { &Vt::<W, S>::TABLE },
         shared: Arc::as_ptr(birth.home).cast(),
         join: JoinCell::new(),
-        extra: AtomicPtr::new(extra),
         pin: birth.pin.unwrap_or(NO_PIN),
         context: TaskContext::new(birth.id),
         spawned_at: birth.place,
@@ -228,6 +229,9 @@ pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     unsafe { stage_at.cast::<UnsafeCell<Stage<W::Future>>>().write(stage) };
     // SAFETY: every field of the header is initialised now.
     let state = unsafe { &header.as_ref().state };
+    if let Some(name) = birth.attributes.name {
+        *Ptr(header).cold_or_new().name.lock() = Some(name);
+    }
     // Release: a scan that takes a reference (Acquire) sees the header.
     state.0.store(BIRTH, Ordering::Release);
     (Runnable(Ptr(header)), Ptr(header))
@@ -367,7 +371,7 @@ impl Ptr {
 
     /// What the caller named it.
     pub(crate) fn given_name(self) -> Option<std::sync::Arc<str>> {
-        self.extra().and_then(|extra| extra.name.lock().clone())
+        self.cold().and_then(|cold| cold.name.lock().clone())
     }
 
     /// The state word, and no more: a scan looks at it while the rest of the block may be free, or about to be
@@ -392,32 +396,14 @@ impl Ptr {
         TaskId::new(self.header().rest.context.id).expect("a live task has a number above zero")
     }
 
-    pub(crate) fn extra<'a>(self) -> Option<&'a Extra> {
-        // SAFETY: an `Extra` lives as long as its task, and is never replaced.
-        unsafe { self.header().rest.extra.load(Ordering::Acquire).as_ref() }
+    /// The cold part, if there is one.
+    pub(crate) fn cold<'a>(self) -> Option<&'a Cold> {
+        self.header().rest.context.cold()
     }
 
-    pub(crate) fn extra_or_new<'a>(self) -> &'a Extra {
-        if let Some(extra) = self.extra() {
-            return extra;
-        }
-        let new = Box::into_raw(Box::new(Extra::default()));
-        let slot = &self.header().rest.extra;
-        let winner = match slot.compare_exchange(
-            std::ptr::null_mut(),
-            new,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            Ok(_) => new,
-            Err(other) => {
-                // SAFETY: made above, and nobody has seen it.
-                drop(unsafe { Box::from_raw(new) });
-                other
-            }
-        };
-        // SAFETY: as in `extra`.
-        unsafe { &*winner }
+    /// The cold part, made if there is none.
+    pub(crate) fn cold_or_new<'a>(self) -> &'a Cold {
+        self.header().rest.context.cold_or_new()
     }
 
     /// Does what a change of the word asks for.
@@ -439,12 +425,9 @@ impl Ptr {
 
     /// Gives the block back; the caller dropped the last reference.
     pub(crate) fn free(self) {
-        let extra = self.header().rest.extra.load(Ordering::Acquire);
-        if !extra.is_null() {
-            // SAFETY: made by `Box::into_raw`; nobody else has the task any more.
-            drop(unsafe { Box::from_raw(extra) });
-        }
         self.header().rest.join.end();
+        // SAFETY: nobody else has the task any more, and the block is written anew before it is used again.
+        unsafe { self.context().cast_mut().drop_in_place() };
         // SAFETY: the block came from the slab, and the last reference is gone.
         unsafe { slab::free(self.0.cast()) }
     }
@@ -508,24 +491,36 @@ impl Runnable {
         let task = self.0;
         let header = task.header();
         let start = header.state.start();
-        if start.has(CANCEL) {
-            return self.deliver();
+        if start.has(CANCEL) || !header.rest.context.is_plain() {
+            return self.run_closer(start);
         }
-        header.rest.context.wait.clear();
-        let waker = waker::borrowed(task);
-        let mut cx = Context::from_waker(&waker);
+        header.rest.context.begin();
         let gone = StdCell::new(false);
-        // SAFETY: this is the runner, and the task is not complete: the stage holds the future.
-        let poll = || unsafe { (header.rest.vtable.poll)(task.0, &mut cx, &gone) };
-        let (polled, yielded) = self.inside(poll);
+        let (polled, yielded) = self.inside(|| self.poll(&gone));
         match polled {
             Ok(Poll::Pending) if yielded => Ran::Requeue(self),
-            Ok(Poll::Pending) => match header.state.end_pending(start) {
-                AfterPending::Idle => Ran::Pending,
-                AfterPending::Requeue => Ran::Requeue(self),
-            },
+            Ok(Poll::Pending) => self.end_pending(start),
+            Ok(Poll::Ready(())) if task.cold().is_none() => self.complete_now(COMPLETE),
             Ok(Poll::Ready(())) => self.complete(COMPLETE),
             Err(payload) => self.panicked(payload, gone.get()),
+        }
+    }
+
+    /// Polls the future; the caller has entered its context.
+    #[inline]
+    pub(crate) fn poll(&self, gone: &StdCell<bool>) -> Poll<()> {
+        let task = self.0;
+        let waker = waker::borrowed(task);
+        let mut cx = Context::from_waker(&waker);
+        // SAFETY: this is the runner, and the task is neither complete nor finishing: the stage holds the future.
+        unsafe { (task.header().rest.vtable.poll)(task.0, &mut cx, gone) }
+    }
+
+    #[inline]
+    pub(crate) fn end_pending(self, start: Snapshot) -> Ran {
+        match self.0.state().end_pending(start) {
+            AfterPending::Idle => Ran::Pending,
+            AfterPending::Requeue => Ran::Requeue(self),
         }
     }
 
@@ -534,7 +529,10 @@ impl Runnable {
     /// Whatever it sets is the task's alone and put back afterwards: the code may run another task inside, by a
     /// runtime of its own, and that one's end must not be taken for ours, nor ours for that one's.
     #[inline]
-    fn inside<R>(&self, f: impl FnOnce() -> R) -> (Result<R, Box<dyn Any + Send>>, bool) {
+    pub(crate) fn inside<R>(
+        &self,
+        f: impl FnOnce() -> R,
+    ) -> (Result<R, Box<dyn Any + Send>>, bool) {
         // SAFETY: the runner's reference keeps the context alive; only this thread polls the task.
         let entered = unsafe { task_context::enter(self.0.context()) };
         let result = guarded(f);
@@ -548,15 +546,14 @@ impl Runnable {
         self.inside(|| unsafe { (task.header().rest.vtable.drop_future)(task.0) }).0
     }
 
-    /// Delivers a cancellation: the future is dropped where it is suspended.
+    /// Ends the task by a cancellation: its future is dropped where it is suspended.
     #[cold]
-    fn deliver(self) -> Ran {
+    pub(crate) fn cancelled(self, cause: Cause) -> Ran {
         let task = self.0;
-        let _ = task.state().take_cancel();
         let (how, error) = match self.drop_future() {
             Ok(()) => {
-                let reason = task.extra().and_then(|extra| extra.reason.lock().clone());
-                (COMPLETE | CANCELLED, JoinError::cancelled(task.id(), task.given_name(), reason))
+                let error = JoinError::cancelled(task.id(), task.given_name(), cause);
+                (COMPLETE | CANCELLED, error)
             }
             Err(payload) => (COMPLETE, self.error_of(payload)),
         };
@@ -573,7 +570,7 @@ impl Runnable {
 
     /// Ends a task whose poll panicked. What is left of the future is dropped.
     #[cold]
-    fn panicked(self, payload: Box<dyn Any + Send>, gone: bool) -> Ran {
+    pub(crate) fn panicked(self, payload: Box<dyn Any + Send>, gone: bool) -> Ran {
         let task = self.0;
         let error = self.error_of(payload);
         // A ready future that panicked in its drop is gone already, as far as it can go.
@@ -591,8 +588,17 @@ impl Runnable {
         self.complete(COMPLETE)
     }
 
-    #[inline]
-    fn complete(self, how: u64) -> Ran {
+    /// Ends the task, whose output is in its place; later, if it owes cleanups.
+    #[cold]
+    pub(crate) fn complete(self, how: u64) -> Ran {
+        match self.0.cold() {
+            None => self.complete_now(how),
+            Some(cold) => self.complete_or_owe(cold, how),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn complete_now(self, how: u64) -> Ran {
         let task = self.0;
         let peek = || task.header().rest.join.peek();
         let joiner = match task.state().complete(how, peek) {

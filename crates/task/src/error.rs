@@ -2,10 +2,12 @@
 
 use crate::meta::TaskId;
 use kasasagi_primitive::report::panic_message;
+use kasasagi_primitive::request::{Cause, Reason};
 use kasasagi_primitive::sync::Mutex;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 /// Why awaiting a [`Task`](crate::Task) gave no output.
@@ -20,7 +22,7 @@ struct Repr {
 }
 
 enum Kind {
-    Cancelled { reason: Option<Arc<str>> },
+    Cancelled(Cause),
     // A payload is Send and not Sync; behind a lock the error is both.
     Panicked { payload: Mutex<Box<dyn Any + Send>>, place: Option<Arc<str>> },
     SelfAwait,
@@ -33,8 +35,8 @@ pub(crate) struct Panic<'a> {
 }
 
 impl JoinError {
-    pub(crate) fn cancelled(id: TaskId, name: Option<Arc<str>>, reason: Option<Arc<str>>) -> Self {
-        Self(Box::new(Repr { id, name, kind: Kind::Cancelled { reason } }))
+    pub(crate) fn cancelled(id: TaskId, name: Option<Arc<str>>, cause: Cause) -> Self {
+        Self(Box::new(Repr { id, name, kind: Kind::Cancelled(cause) }))
     }
 
     pub(crate) fn panicked(
@@ -53,7 +55,7 @@ impl JoinError {
 
     /// Whether the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0.kind, Kind::Cancelled { .. })
+        matches!(self.0.kind, Kind::Cancelled(_))
     }
 
     /// Whether the task panicked.
@@ -69,7 +71,25 @@ impl JoinError {
     /// Why the task was cancelled, as the one who cancelled it said; `None` for a panic or without a reason.
     pub fn reason(&self) -> Option<&str> {
         match &self.0.kind {
-            Kind::Cancelled { reason } => reason.as_deref(),
+            Kind::Cancelled(cause) => cause.reason.as_ref().map(Reason::as_str),
+            _ => None,
+        }
+    }
+
+    /// Where the program asked for the cancellation; `None` for a panic.
+    pub fn cancelled_at(&self) -> Option<&'static Location<'static>> {
+        self.cause()?.place
+    }
+
+    /// Where the task waited when the cancellation reached it; `None` for a panic, if it had not begun, and if it waited
+    /// for a future that does not say.
+    pub fn interrupted_at(&self) -> Option<&'static Location<'static>> {
+        self.cause()?.interrupted
+    }
+
+    fn cause(&self) -> Option<&Cause> {
+        match &self.0.kind {
+            Kind::Cancelled(cause) => Some(cause),
             _ => None,
         }
     }
@@ -108,8 +128,10 @@ impl fmt::Display for JoinError {
             None => write!(f, "task `{}`", self.0.id)?,
         }
         match &self.0.kind {
-            Kind::Cancelled { reason: None } => write!(f, " was cancelled"),
-            Kind::Cancelled { reason: Some(reason) } => write!(f, " was cancelled: {reason}"),
+            Kind::Cancelled(Cause { reason: None, .. }) => write!(f, " was cancelled"),
+            Kind::Cancelled(Cause { reason: Some(reason), .. }) => {
+                write!(f, " was cancelled: {reason}")
+            }
             Kind::Panicked { payload, place } => {
                 write!(f, " panicked")?;
                 if let Some(place) = place {
@@ -132,7 +154,14 @@ impl fmt::Display for JoinError {
 
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "JoinError({self})")
+        write!(f, "JoinError({self}")?;
+        if let Some(place) = self.cancelled_at() {
+            write!(f, ", asked at {place}")?;
+        }
+        if let Some(place) = self.interrupted_at() {
+            write!(f, ", while it waited at {place}")?;
+        }
+        f.write_str(")")
     }
 }
 

@@ -4,8 +4,9 @@
 use crate::cell::{self, Header, Ptr};
 use crate::error::JoinError;
 use crate::meta::{TaskId, TaskInfo, TaskState};
-use crate::state::{After, CANCEL, CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
+use crate::state::{After, CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
 use crate::unread;
+use kasasagi_primitive::request::{Asked, Cause, Reason, Request};
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::task_context;
 use kasasagi_primitive::wait_site::WaitKind;
@@ -91,7 +92,7 @@ impl<T> Task<T> {
 
     /// Names the task anew.
     pub fn set_name(&self, name: impl fmt::Display) {
-        *self.task().extra_or_new().name.lock() = Some(name.to_string().into());
+        *self.task().cold_or_new().name.lock() = Some(name.to_string().into());
     }
 
     /// Whether the task has ended.
@@ -104,18 +105,39 @@ impl<T> Task<T> {
         self.task().state().load(Ordering::Acquire).has(CANCELLED)
     }
 
-    /// Asks the task to end: at its present suspension point, or at the next, its future is dropped.
+    /// Asks the task to end: at its present suspension point, or at the next, the innermost cancel scope on each of its
+    /// branches is told; without a scope its future is dropped.
     ///
-    /// `false` if it has ended already. A value that it returns before that wins.
+    /// `false` if it has ended already. A value that it returns before that wins. Requests are counted, see
+    /// [`cancelling`](Self::cancelling); those that are pending together are delivered once.
     ///
     /// Counterpart: `asyncio.Task.cancel`.
+    #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.task().cancel()
+        self.task().cancel(None, Location::caller())
     }
 
-    /// As [`cancel`](Self::cancel), with a reason that the one who awaits the task can read.
+    /// As [`cancel`](Self::cancel), with a reason that the task itself and the one who awaits it can read.
+    ///
+    /// Counterpart: `asyncio.Task.cancel(msg)`.
+    #[track_caller]
     pub fn cancel_with(&self, reason: impl fmt::Display) -> bool {
-        self.task().cancel_with(&reason)
+        self.task().cancel(Some(told(&reason)), Location::caller())
+    }
+
+    /// Takes one request to cancel the task back, and returns how many are left. At zero, a request that was not
+    /// delivered yet is withdrawn.
+    ///
+    /// Counterpart: `asyncio.Task.uncancel`.
+    pub fn uncancel(&self) -> usize {
+        self.task().uncancel()
+    }
+
+    /// How many requests to cancel the task were made and not taken back. Timeouts and groups do not count.
+    ///
+    /// Counterpart: `asyncio.Task.cancelling`.
+    pub fn cancelling(&self) -> usize {
+        self.task().cancelling()
     }
 
     /// The output, if the task has ended and the output was not taken.
@@ -301,7 +323,7 @@ impl TaskRef {
 
     /// Names the task anew.
     pub fn set_name(&self, name: impl fmt::Display) {
-        *self.0.extra_or_new().name.lock() = Some(name.to_string().into());
+        *self.0.cold_or_new().name.lock() = Some(name.to_string().into());
     }
 
     /// Whether the task has ended.
@@ -315,21 +337,31 @@ impl TaskRef {
     }
 
     /// Asks the task to end; see [`Task::cancel`].
+    #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.0.cancel()
+        self.0.cancel(None, Location::caller())
     }
 
-    /// As [`cancel`](Self::cancel), with a reason that the one who awaits the task can read.
+    /// As [`cancel`](Self::cancel), with a reason that the task itself and the one who awaits it can read.
+    #[track_caller]
     pub fn cancel_with(&self, reason: impl fmt::Display) -> bool {
-        self.0.cancel_with(&reason)
+        self.0.cancel(Some(told(&reason)), Location::caller())
     }
 
-    /// As [`cancel_with`](Self::cancel_with), unless a reason was given before.
-    pub fn cancel_with_default(&self, reason: &'static str) -> bool {
-        if !self.0.state().load(Ordering::Acquire).has(CANCEL) {
-            self.0.extra_or_new().reason.lock().get_or_insert_with(|| reason.into());
-        }
-        self.cancel()
+    /// Asks the task to end since its runtime does: once, however often it is called.
+    #[track_caller]
+    pub fn shut(&self, reason: &'static str) {
+        self.0.shut(reason, Location::caller());
+    }
+
+    /// Takes one request back; see [`Task::uncancel`].
+    pub fn uncancel(&self) -> usize {
+        self.0.uncancel()
+    }
+
+    /// How many requests are counted; see [`Task::cancelling`].
+    pub fn cancelling(&self) -> usize {
+        self.0.cancelling()
     }
 
     /// The seat that the task has to run on, if any.
@@ -377,24 +409,66 @@ pub fn try_current() -> Option<TaskRef> {
     cell::current().map(TaskRef::of)
 }
 
+fn told(reason: &dyn fmt::Display) -> Reason {
+    Reason::Told(reason.to_string().into())
+}
+
 impl Ptr {
     pub(crate) fn name(self) -> Arc<str> {
         self.given_name().unwrap_or_else(|| self.id().to_string().into())
     }
 
-    fn cancel(self) -> bool {
-        match self.state().cancel() {
-            Some(after) => {
-                self.follow(after);
-                true
-            }
-            None => false,
+    fn cancel(self, reason: Option<Reason>, place: &'static Location<'static>) -> bool {
+        if self.state().load(Ordering::Acquire).has(COMPLETE) {
+            return false;
         }
+        let cause = Cause { reason, place: Some(place), interrupted: None };
+        self.ask(|request| request.cancel(cause)) != Asked::Done
     }
 
-    fn cancel_with(self, reason: &dyn fmt::Display) -> bool {
-        *self.extra_or_new().reason.lock() = Some(reason.to_string().into());
-        self.cancel()
+    fn shut(self, reason: &'static str, place: &'static Location<'static>) {
+        let reason = Some(Reason::Said(reason));
+        let cause = Cause { reason, place: Some(place), interrupted: None };
+        let _ = self.ask(|request| request.shut(cause));
+    }
+
+    /// Asks under the lock, and wakes outside it.
+    fn ask(self, ask: impl FnOnce(&mut Request) -> Asked) -> Asked {
+        let mut request = self.cold_or_new().request.lock();
+        let asked = ask(&mut request);
+        // Under the lock: what is pending shows in the state word before anybody can take it.
+        let after = match asked {
+            Asked::Pending => self.state().cancel(),
+            _ => return asked,
+        };
+        let Some(after) = after else {
+            // It had ended before there was anything to ask.
+            request.void();
+            return Asked::Done;
+        };
+        drop(request);
+        self.follow(after);
+        asked
+    }
+
+    fn uncancel(self) -> usize {
+        self.cold().map_or(0, |cold| cold.request.lock().uncancel())
+    }
+
+    fn cancelling(self) -> usize {
+        self.cold().map_or(0, |cold| cold.request.lock().requests() as usize)
+    }
+
+    fn incomplete(self) -> TaskState {
+        let Some(cold) = self.cold() else { return TaskState::Pending };
+        let request = cold.request.lock();
+        if request.finishing().is_some() {
+            TaskState::Finishing
+        } else if request.requests() > 0 {
+            TaskState::Cancelling
+        } else {
+            TaskState::Pending
+        }
     }
 
     fn info(self) -> TaskInfo {
@@ -403,10 +477,8 @@ impl Ptr {
             TaskState::Cancelled
         } else if now.has(COMPLETE) {
             TaskState::Finished
-        } else if now.has(CANCEL) {
-            TaskState::Cancelling
         } else {
-            TaskState::Pending
+            self.incomplete()
         };
         let header = self.header();
         TaskInfo {

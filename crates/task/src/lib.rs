@@ -18,6 +18,7 @@
 pub mod slab;
 
 mod cell;
+mod closer;
 mod error;
 mod handle;
 mod join_cell;

@@ -1,8 +1,6 @@
 //! Who a task is: its number, its name, where it was spawned, and by whom.
 
 use kasasagi_primitive::counter::Counter;
-use kasasagi_primitive::report::Hook;
-use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::wait_site::Wait;
 use std::fmt;
 use std::num::NonZeroU64;
@@ -71,21 +69,6 @@ impl Ids {
     /// increasing although somebody else sat there before.
     pub fn renew(&mut self) {
         self.end = self.next;
-    }
-}
-
-/// What most tasks never need, allocated when they do.
-#[derive(Debug, Default)]
-pub(crate) struct Extra {
-    pub(crate) name: Mutex<Option<Arc<str>>>,
-    pub(crate) reason: Mutex<Option<Arc<str>>>,
-    /// Where the runtime that the task failed in wants it reported, should nobody look.
-    pub(crate) hook: Mutex<Option<Hook>>,
-}
-
-impl Extra {
-    pub(crate) fn named(name: Option<Arc<str>>) -> Self {
-        Self { name: Mutex::new(name), ..Self::default() }
     }
 }
 
@@ -191,6 +174,8 @@ pub enum TaskState {
     Pending,
     /// Asked to end, and not ended yet.
     Cancelling,
+    /// Its future has ended, and a cleanup that it owes has not.
+    Finishing,
     /// Ended by cancellation.
     Cancelled,
     /// Ended with a value or a panic.
@@ -203,6 +188,7 @@ impl TaskState {
         match self {
             Self::Pending => "pending",
             Self::Cancelling => "cancelling",
+            Self::Finishing => "finishing",
             Self::Cancelled => "cancelled",
             Self::Finished => "finished",
         }

@@ -227,6 +227,12 @@ impl State {
         Snapshot(self.0.fetch_and(!(CANCEL | FORCE), Ordering::AcqRel) & !(CANCEL | FORCE))
     }
 
+    /// Whether nobody has woken the task since `start`.
+    pub(crate) fn is_unwoken(&self, start: Snapshot) -> bool {
+        let now = self.0.load(Ordering::Relaxed);
+        (now ^ start.0) & WAKE_MASK == 0 && now & (CANCEL | FORCE) == 0
+    }
+
     /// Ends a poll that began at `start` and returned `Pending`.
     #[inline]
     pub(crate) fn end_pending(&self, start: Snapshot) -> AfterPending {

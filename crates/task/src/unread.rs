@@ -18,7 +18,7 @@ pub const SHUTDOWN: &str = "the runtime is shutting down";
 #[cold]
 pub(crate) fn keep_hook(task: Ptr) {
     if let Some(hook) = report::current() {
-        *task.extra_or_new().hook.lock() = Some(hook);
+        *task.cold_or_new().hook.lock() = Some(hook);
     }
 }
 
@@ -71,13 +71,13 @@ pub(crate) fn drop_of<T>(task: Option<Ptr>, value: T) {
 
 /// The one or the other, for a task that was asked to end since its runtime ends.
 fn message(task: Ptr, usual: &'static str, at_shutdown: &'static str) -> &'static str {
-    let reason = task.extra().and_then(|extra| extra.reason.lock().clone());
-    if reason.as_deref() == Some(SHUTDOWN) { at_shutdown } else { usual }
+    let shut = task.cold().is_some_and(|cold| cold.request.lock().is_shut());
+    if shut { at_shutdown } else { usual }
 }
 
 fn send(task: Ptr, report: Report) {
     let (id, place) = (task.id().as_u64(), task.header().rest.spawned_at);
     let report = report.task(Reported::new(id, task.name(), place));
-    let kept: Option<Hook> = task.extra().and_then(|extra| extra.hook.lock().clone());
+    let kept: Option<Hook> = task.cold().and_then(|cold| cold.hook.lock().clone());
     task.inside(|| report.send_to_kept(kept));
 }

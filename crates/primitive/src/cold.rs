@@ -1,0 +1,37 @@
+//! The cold part of a task: what most tasks never need, allocated when they do.
+//!
+//! Its pointer stands in the task's context, so that leaves reach it without knowing tasks. Whoever has the task
+//! may read and write what stands behind a lock; the scopes are touched only by the thread that polls the task.
+
+use crate::report::Hook;
+use crate::request::Request;
+use crate::scope::Scopes;
+use crate::sync::Mutex;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// A value whose type the floor does not know; set by one crate, and read by the same.
+pub type Erased = Option<Arc<dyn Any + Send + Sync>>;
+
+/// What most tasks never need.
+#[derive(Default)]
+pub struct Cold {
+    /// The name that the program gave the task.
+    pub name: Mutex<Option<Arc<str>>>,
+    /// What was asked of the task: to be cancelled, and the cleanups that it owes. Any thread may ask.
+    pub request: Mutex<Request>,
+    /// The context variables of the task: the roof's, which inherits them at spawn.
+    pub vars: Mutex<Erased>,
+    /// What is called when the task is done: the roof's.
+    pub callbacks: Mutex<Erased>,
+    /// Where the runtime that the task failed in wants it reported, should nobody look.
+    pub hook: Mutex<Option<Hook>>,
+    pub(crate) scopes: Scopes,
+}
+
+impl fmt::Debug for Cold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cold").field("request", &self.request).finish_non_exhaustive()
+    }
+}
