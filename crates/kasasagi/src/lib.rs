@@ -27,6 +27,7 @@
 #[cfg(doctest)]
 mod book;
 mod builder;
+mod cancel;
 mod caretaker;
 mod error;
 mod glue;
@@ -37,6 +38,7 @@ mod runtime;
 pub mod task;
 
 pub use builder::Builder;
+pub use cancel::{Cancelled, CatchCancel, Rethrow, Uninterruptible, catch_cancel, uninterruptible};
 pub use error::{RunError, ShutdownReport};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;

@@ -14,7 +14,7 @@ mod wait;
 pub use entry::Delivery;
 pub use runner::{Begun, Ended, begin, end};
 pub use timed::{Due, deadline_around, due_around, is_task_asked, ticks};
-pub use wait::{Awaited, accept, leave_wait, note_wait, pass_wait, poll_wait};
+pub use wait::{Awaited, accept, is_offering, leave_wait, note_wait, pass_wait, poll_wait};
 
 use crate::cell::UnsafeCell;
 use crate::request::Cause;

@@ -8,8 +8,8 @@ use crate::state::{After, CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
 use crate::unread;
 use kasasagi_primitive::request::{Asked, Cause, Reason, Request};
 use kasasagi_primitive::sync::atomic::Ordering;
-use kasasagi_primitive::task_context;
 use kasasagi_primitive::wait_site::WaitKind;
+use kasasagi_primitive::{scope, task_context};
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -36,17 +36,19 @@ pub struct Task<T> {
 struct Word(NonNull<u8>);
 
 const TAKEN: usize = 1;
+/// The wait for the task is an entry in the tree of whoever waits.
+const ENTERED: usize = 2;
 
 impl Word {
     fn new(task: Ptr) -> Self {
-        const { assert!(align_of::<Header>() > TAKEN) };
+        const { assert!(align_of::<Header>() > TAKEN | ENTERED) };
         Self(task.0.cast())
     }
 
     #[inline]
     fn task(self) -> Ptr {
-        let header = self.0.as_ptr().map_addr(|address| address & !TAKEN);
-        // SAFETY: a header's address has more bits than the lowest one, so it is not null without it.
+        let header = self.0.as_ptr().map_addr(|address| address & !(TAKEN | ENTERED));
+        // SAFETY: a header's address has more bits than the lowest two, so it is not null without them.
         Ptr(unsafe { NonNull::new_unchecked(header) }.cast())
     }
 
@@ -58,6 +60,19 @@ impl Word {
     #[inline]
     fn taken(self) -> Self {
         Self(self.0.map_addr(|address| address | TAKEN))
+    }
+
+    #[inline]
+    fn is_entered(self) -> bool {
+        self.0.addr().get() & ENTERED != 0
+    }
+
+    fn entered(self, entered: bool) -> Self {
+        let bit = if entered { ENTERED } else { 0 };
+        // Not zero: an address without its lowest bits is none.
+        Self(self.0.map_addr(|address| {
+            std::num::NonZeroUsize::new(address.get() & !ENTERED | bit).unwrap_or(address)
+        }))
     }
 }
 
@@ -166,6 +181,9 @@ impl<T> Task<T> {
             "task `{}` was awaited again after it had given its output: await a task once",
             self.task().name()
         );
+        if self.word.is_entered() || scope::is_offering() {
+            std::task::ready!(self.look_around());
+        }
         if self.poll_complete(cx).is_pending() {
             if cell::current() == Some(self.task()) {
                 return Poll::Ready(Err(JoinError::self_await(
@@ -173,12 +191,28 @@ impl<T> Task<T> {
                     self.task().given_name(),
                 )));
             }
-            let id = usize::try_from(self.task().id().as_u64()).unwrap_or(usize::MAX);
-            task_context::waiting(WaitKind::Join, id, place);
+            let id = self.task().header().rest.context.id;
+            task_context::waiting(WaitKind::Join, usize::try_from(id).unwrap_or(usize::MAX), place);
+            if scope::note_wait(id, cx.waker()) {
+                self.word = self.word.entered(true);
+            }
             return Poll::Pending;
         }
         std::task::ready!(kasasagi_primitive::coop::poll_proceed(cx));
+        if self.word.is_entered() {
+            std::task::ready!(self.task().answered());
+            self.word = self.word.entered(false);
+        }
         Poll::Ready(self.take())
+    }
+
+    /// The one who waits may have been cancelled; see `awaited.rs`.
+    #[cold]
+    fn look_around(&mut self) -> Poll<()> {
+        let (entered, poll) =
+            if self.word.is_entered() { self.task().poll_entered() } else { self.task().accept() };
+        self.word = self.word.entered(entered);
+        poll
     }
 
     /// Waits for COMPLETE; the waker is in the join cell if it is pending.
@@ -213,6 +247,9 @@ impl<T> Task<T> {
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
+        if self.word.is_entered() {
+            scope::leave_wait(self.id().as_u64(), false);
+        }
         let state = self.task().state();
         let mut now = state.load(Ordering::Acquire);
         while !now.has(COMPLETE) {
@@ -419,10 +456,14 @@ impl Ptr {
     }
 
     fn cancel(self, reason: Option<Reason>, place: &'static Location<'static>) -> bool {
+        self.ask_to_end(Cause { reason, place: Some(place), interrupted: None })
+    }
+
+    /// Passes a cancellation on to the task; `false` if it has ended.
+    pub(crate) fn ask_to_end(self, cause: Cause) -> bool {
         if self.state().load(Ordering::Acquire).has(COMPLETE) {
             return false;
         }
-        let cause = Cause { reason, place: Some(place), interrupted: None };
         self.ask(|request| request.cancel(cause)) != Asked::Done
     }
 

@@ -17,6 +17,7 @@
 
 pub mod slab;
 
+mod awaited;
 mod cell;
 mod closer;
 mod error;

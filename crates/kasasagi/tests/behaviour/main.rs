@@ -3,6 +3,7 @@
 
 mod alone;
 mod auto_traits;
+mod cancel;
 mod caretaking;
 mod child;
 mod exceptions;
@@ -16,6 +17,7 @@ mod panics;
 mod promises;
 mod run;
 mod runtimes;
+mod settled;
 mod sharing;
 mod shutdown;
 mod task_registry;

@@ -60,6 +60,8 @@ pub(super) struct News {
     pub(super) accepted: bool,
     /// Caused by this scope, and given back by whom it had reached.
     pub(super) again: Option<Delivery>,
+    /// Whom a wait for a task has passed on to.
+    pub(super) passed_to: Option<Key>,
     /// When `mark` was set: the tree's clock, and the number of the poll.
     pub(super) marked_at: u64,
     pub(super) marked_in: u64,

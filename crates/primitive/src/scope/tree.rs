@@ -358,6 +358,13 @@ impl Tree {
         self.joins.get(&join).copied()
     }
 
+    /// Whether the scope that the wait `i` has passed on to is still around it.
+    pub(super) fn has_passed_to(&self, i: u32) -> bool {
+        let entry = self.get(i);
+        let to = entry.news.as_deref().and_then(|news| news.passed_to);
+        to.is_some_and(|to| self.find(to) == Some(entry.parent))
+    }
+
     /// Tells one scope; whom it is told is dropped at its next poll.
     fn mark(&mut self, i: u32, delivery: Delivery, errands: &mut Errands) {
         if self.get(i).is(PASSING) {

@@ -3,7 +3,7 @@
 //! With the task's own waker it is no entry: the scope around it notes that there is one, and a delivery is offered to
 //! whoever is polled next and had waited before. It becomes an entry when it accepts, or under a foreign waker.
 
-use super::entry::{DEAF, Delivery, FOREIGN, JOINS};
+use super::entry::{DEAF, Delivery, FOREIGN, JOINS, PASSING};
 use super::tree::ROOT;
 use super::{with_tree, with_tree_or_new};
 use crate::task_context;
@@ -12,12 +12,20 @@ use std::task::Waker;
 /// What a wait for a task that is an entry finds.
 #[derive(Debug)]
 pub enum Awaited {
-    /// No delivery has reached it.
-    Quiet,
-    /// One has: the task is to be cancelled, once more.
-    Cancelled(Delivery),
-    /// It has been told before, and waits.
+    /// It is an entry no more: it was not polled when it was time to, and what it had been told has moved on.
+    Gone,
+    /// Nothing new has reached it.
     Waiting,
+    /// A delivery has: the task is to be cancelled, once more.
+    Cancelled(Delivery),
+    /// It has passed on, and waits to be dropped.
+    Passing,
+}
+
+/// Whether something may have been offered to the waits that are polled now.
+#[inline]
+pub fn is_offering() -> bool {
+    task_context::with(task_context::TaskContext::is_plain) == Some(false)
 }
 
 /// A wait for task `join` is pending. `true`: it is an entry, under a foreign waker.
@@ -69,11 +77,7 @@ fn note_in_tree(join: u64, waker: &Waker) -> bool {
 }
 
 /// A wait for `join`, which was pending before, is polled: accepts what was offered to it. It is an entry then.
-#[inline]
 pub fn accept(join: u64) -> Option<Delivery> {
-    if task_context::with(task_context::TaskContext::is_plain) != Some(false) {
-        return None;
-    }
     with_tree(|tree, errands, _| tree.accept(join, errands))?
 }
 
@@ -81,23 +85,25 @@ pub fn accept(join: u64) -> Option<Delivery> {
 pub fn poll_wait(join: u64) -> Awaited {
     let found = with_tree(|tree, errands, _| {
         let i = tree.find_join(join)?;
+        if tree.get(i).is(PASSING) && !tree.has_passed_to(i) {
+            // Whom it had passed to has dropped that await: this is another one.
+            tree.leave(i, true, errands);
+            return None;
+        }
         tree.put_below(i, tree.current, errands);
         let now = tree.tick();
         let entry = tree.at(i);
         entry.polled = now;
-        let Some(news) = entry.news.as_deref_mut() else { return Some(Awaited::Quiet) };
-        let found = match news.mark.take() {
-            Some(mark) => {
-                news.held = Some(mark.clone());
-                Awaited::Cancelled(mark)
-            }
-            None if news.held.is_some() => Awaited::Waiting,
-            None => Awaited::Quiet,
-        };
+        if entry.is(PASSING) {
+            return Some(Awaited::Passing);
+        }
+        let Some(news) = entry.news.as_deref_mut() else { return Some(Awaited::Waiting) };
+        let Some(mark) = news.mark.take() else { return Some(Awaited::Waiting) };
+        news.held = Some(mark.clone());
         tree.refresh(i, errands);
-        Some(found)
+        Some(Awaited::Cancelled(mark))
     });
-    found.flatten().unwrap_or(Awaited::Quiet)
+    found.flatten().unwrap_or(Awaited::Gone)
 }
 
 /// The wait is over. `used`: the task has answered with a value, and what had reached the wait is used up.
@@ -109,15 +115,25 @@ pub fn leave_wait(join: u64, used: bool) {
     });
 }
 
-/// The wait is over, and what had reached it moves on to the scope around it. `false`: nothing had.
+/// What had reached the wait moves on to the scope around it, and the wait is pending until it is dropped. `false`: nothing
+/// had, and the wait is over.
 pub fn pass_wait(join: u64) -> bool {
     with_tree(|tree, errands, _| {
         let i = tree.find_join(join)?;
         let parent = tree.get(i).parent;
-        let news = tree.at(i).news.as_deref_mut()?;
-        let delivery = news.mark.take().or_else(|| news.held.take())?;
+        let to = tree.key_of(parent);
+        let told = tree.at(i).news.as_deref_mut();
+        let delivery = told.and_then(|news| news.mark.take().or_else(|| news.held.take()));
+        let Some(delivery) = delivery else {
+            tree.leave(i, true, errands);
+            return None;
+        };
+        let entry = tree.at(i);
+        entry.set(PASSING, true);
+        let news = entry.news();
         news.held = None;
-        tree.leave(i, true, errands);
+        news.passed_to = Some(to);
+        tree.refresh(i, errands);
         tree.arrive(parent, delivery, errands);
         Some(())
     })
