@@ -38,6 +38,7 @@ mod error;
 mod gather;
 mod glue;
 mod handle;
+mod interrupt;
 mod map_concurrent;
 mod race;
 mod run;
@@ -57,6 +58,7 @@ pub use gather::gather_mixed as __gather_mixed;
 pub use gather::{FirstError, Gather, GatherMixed, Mixed, TryGather, gather, try_gather};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;
+pub use kasasagi_primitive::report::{ExceptionHook, Report, ReportKind, Reported};
 #[doc(inline)]
 pub use kasasagi_reactor::time;
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
@@ -71,7 +73,7 @@ pub use kasasagi_task::{
 };
 pub use map_concurrent::{MapConcurrent, map_concurrent};
 pub use race::{Race, race};
-pub use run::{run, spawn, spawn_local};
+pub use run::{run, spawn, spawn_fallible, spawn_local};
 pub use runtime::Runtime;
 pub use shield::{Shield, shield};
 pub use wait::{ReturnWhen, Wait, Waited, wait};

@@ -4,7 +4,7 @@ use crate::seat::Local;
 use crate::shared::{Keeper, Shared};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{Ordering, fence};
-use kasasagi_task::{Attributes, JoinError};
+use kasasagi_task::{Attributes, JoinError, TaskRef};
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
@@ -82,8 +82,22 @@ impl FrontSeat {
         attributes: Attributes,
         future: F,
     ) -> Result<F::Output, JoinError> {
+        self.run_watched(place, attributes, future, drop)
+    }
+
+    /// As [`run_until`](Self::run_until); `born` is given the task before it runs, and must not panic.
+    ///
+    /// # Errors
+    /// As [`run_until`](Self::run_until).
+    pub fn run_watched<F: Future>(
+        &self,
+        place: &'static Location<'static>,
+        attributes: Attributes,
+        future: F,
+        born: impl FnOnce(TaskRef),
+    ) -> Result<F::Output, JoinError> {
         let local = self.local();
-        local.seated(|| local.run_root(place, attributes, future))
+        local.seated(|| local.run_root(place, attributes, future, born))
     }
 
     /// Runs tasks until the scheduler is closed and none is left, or `stop` says so.

@@ -84,7 +84,7 @@ impl Spawner {
         let id = outside.ids.take();
         let birth =
             Birth { heap: &outside.heap, home: &self.shared, id, pin: None, place, attributes };
-        let (runnable, task) = birth.spawn(future);
+        let (runnable, task) = birth.spawn_as::<F>(future);
         // Under the lock, so that the count has one writer; before the push, so that no end is counted first.
         let closed = self.shared.idle.is_closed();
         if !closed {
@@ -127,8 +127,7 @@ impl Spawner {
     {
         current::with(|local| {
             let local = local.filter(|local| Arc::ptr_eq(&local.shared, &self.shared))?;
-            let (future, attributes) = what.into_parts();
-            Some(local.spawn_local(place, attributes, future))
+            Some(local.spawn_local(place, what))
         })
     }
 

@@ -415,7 +415,7 @@ impl Local {
     /// Asks every task to end: those that were spawned before the close, and those that raced with it.
     pub(crate) fn cancel_all(&self) {
         for task in self.shared.tasks() {
-            task.shut("the runtime is shutting down");
+            task.shut(kasasagi_task::SHUTDOWN);
         }
     }
 }

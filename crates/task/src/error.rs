@@ -1,6 +1,7 @@
 //! Why a task gave no output: it was cancelled, it panicked, or it waited for itself.
 
 use crate::meta::TaskId;
+use kasasagi_primitive::report::panic_message;
 use kasasagi_primitive::request::{Cause, Reason};
 use kasasagi_primitive::sync::Mutex;
 use std::any::Any;
@@ -25,6 +26,12 @@ enum Kind {
     // A payload is Send and not Sync; behind a lock the error is both.
     Panicked { payload: Mutex<Box<dyn Any + Send>>, place: Option<Arc<str>> },
     SelfAwait,
+}
+
+/// What a task panicked with, and where.
+pub(crate) struct Panic<'a> {
+    pub(crate) payload: &'a Mutex<Box<dyn Any + Send>>,
+    pub(crate) place: Option<Arc<str>>,
 }
 
 impl JoinError {
@@ -96,6 +103,12 @@ impl JoinError {
         }
     }
 
+    /// The panic, for a report of it.
+    pub(crate) fn panic(&self) -> Option<Panic<'_>> {
+        let Kind::Panicked { payload, place } = &self.0.kind else { return None };
+        Some(Panic { payload, place: place.clone() })
+    }
+
     /// The panic's payload, to be given to [`std::panic::resume_unwind`].
     ///
     /// # Errors
@@ -106,13 +119,6 @@ impl JoinError {
             _ => Err(self),
         }
     }
-}
-
-fn message(payload: &(dyn Any + Send)) -> Option<&str> {
-    payload
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 impl fmt::Display for JoinError {
@@ -132,7 +138,7 @@ impl fmt::Display for JoinError {
                     write!(f, " at {place}")?;
                 }
                 let payload = payload.lock();
-                match message(&**payload) {
+                match panic_message(&**payload) {
                     Some(text) => write!(f, ": {text}"),
                     None => Ok(()),
                 }

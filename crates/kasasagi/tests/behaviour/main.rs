@@ -7,6 +7,7 @@ mod auto_traits;
 mod cancel;
 mod caretaking;
 mod child;
+mod exceptions;
 mod fetch;
 mod flavour;
 mod gather;
