@@ -35,6 +35,7 @@ pub struct Builder {
     pub(crate) shutdown_grace: Duration,
     pub(crate) debug: Option<bool>,
     pub(crate) seed: Option<u64>,
+    pub(crate) virtual_time: bool,
     pub(crate) on_thread_start: Option<Hook>,
     pub(crate) on_thread_stop: Option<Hook>,
     pub(crate) exception_hook: Option<ExceptionHook>,
@@ -54,6 +55,7 @@ impl Builder {
             shutdown_grace: Duration::from_secs(10),
             debug: None,
             seed: None,
+            virtual_time: false,
             on_thread_start: None,
             on_thread_stop: None,
             exception_hook: None,
@@ -131,6 +133,31 @@ impl Builder {
     /// Seeds the order in which workers look into each other's queues. Default: fixed.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Time moves only when nobody can run, and then by jumps: a test of an hour ends in milliseconds. For tests.
+    ///
+    /// The clock starts at the real time and stands still, as after [`time::pause`](crate::time::pause), which says
+    /// what holds it and when it jumps. Default: time goes by.
+    ///
+    /// # Examples
+    /// ```
+    /// use kasasagi::{Runtime, time};
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Runtime::builder().virtual_time().build()?;
+    /// runtime.run(async {
+    ///     let start = time::now();
+    ///     time::sleep(Duration::from_secs(3600)).await;
+    ///     assert_eq!(time::now() - start, Duration::from_secs(3600));
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Counterpart: a test loop whose `loop.time()` is set by hand.
+    pub fn virtual_time(mut self) -> Self {
+        self.virtual_time = true;
         self
     }
 

@@ -4,7 +4,6 @@ use crate::callback::Calls;
 use kasasagi_blocking::Pool;
 use kasasagi_primitive::current::Current;
 use kasasagi_primitive::defer;
-use kasasagi_primitive::park::Parker;
 use kasasagi_primitive::report::{self, ExceptionHook, Hook};
 use kasasagi_primitive::thread_local;
 use kasasagi_reactor::{Registry, Timers};
@@ -144,16 +143,14 @@ impl Handle {
         // Entered first, and so left after the future is dropped.
         let _entered = self.enter(None);
         let mut future = pin!(future.into_future());
-        let parker = Parker::new();
-        let waker = parker.unparker().into_waker();
+        let mut guest = self.0.spawner.guest();
+        let waker = guest.waker();
         let mut cx = Context::from_waker(&waker);
-        let mut guest = None;
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return output;
             }
-            guest.get_or_insert_with(|| self.0.spawner.guest());
-            parker.park();
+            guest.wait();
         }
     }
 

@@ -45,6 +45,8 @@ mod run;
 mod runtime;
 mod shield;
 pub mod task;
+pub mod time;
+mod virtual_time;
 mod wait;
 
 pub use as_completed::{AsCompleted, Next, NextTask, Timed, as_completed};
@@ -59,8 +61,6 @@ pub use gather::{FirstError, Gather, GatherMixed, Mixed, TryGather, gather, try_
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;
 pub use kasasagi_primitive::report::{ExceptionHook, Report, ReportKind, Reported};
-#[doc(inline)]
-pub use kasasagi_reactor::time;
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
 pub use kasasagi_sync as sync;
 #[doc(inline)]

@@ -6,11 +6,12 @@ use crate::error::{RunError, ShutdownReport};
 use crate::glue::IoDriver;
 use crate::handle::{Engines, Handle};
 use crate::interrupt::{Interrupt, Policy};
+use crate::virtual_time;
 use kasasagi_blocking::Pool;
 use kasasagi_primitive::report::{self, Report, ReportKind};
 use kasasagi_primitive::sync::{Condvar, Mutex};
 use kasasagi_primitive::tell::tell;
-use kasasagi_reactor::Reactor;
+use kasasagi_reactor::{Clock, Reactor};
 use kasasagi_scheduler::{Config, FrontSeat, Worker};
 use kasasagi_task::{Attributes, JoinError, TaskInfo, panic_site};
 use std::fmt;
@@ -119,7 +120,9 @@ impl Runtime {
 
     pub(crate) fn build(builder: Builder, seats: usize) -> io::Result<Self> {
         panic_site::remember();
-        let reactor = Reactor::new(seats)?;
+        let clock = if builder.virtual_time { Clock::paused() } else { Clock::pausable() };
+        let reactor = Reactor::with_clock(seats, clock)?;
+        let pool = Pool::new(builder.pool_config());
         let caretaker = Arc::new(Caretaker::default());
         let mut config = Config::with_seats(seats);
         if let Some(seed) = builder.seed {
@@ -128,18 +131,22 @@ impl Runtime {
         let on_vacant = Arc::clone(&caretaker);
         config.on_vacant = Some(Arc::new(move || Caretaker::call(&on_vacant)));
         let (registry, timers) = (reactor.registry(), reactor.timers());
-        let (spawner, workers) =
-            kasasagi_scheduler::new(config, Box::new(IoDriver(reactor.clone())));
+        let (spawner, workers) = kasasagi_scheduler::new(
+            config,
+            Box::new(IoDriver { reactor: reactor.clone(), pool: pool.clone() }),
+        );
         for seat in 0..seats {
             timers.bind(seat, spawner.waker_of(seat));
         }
-        let pool = Pool::new(builder.pool_config());
         let closer = Arc::new(Closer { reactor, pool: pool.clone() });
         let debug = builder.debug.unwrap_or_else(|| {
             std::env::var_os("KASASAGI_DEBUG")
                 .is_some_and(|value| value != "0" && !value.is_empty())
         });
         let name = builder.name.clone().into_boxed_str();
+        if builder.virtual_time {
+            virtual_time::watch_pool(&spawner, &pool);
+        }
         let calls = Arc::default();
         let handle = Handle::new(Engines {
             spawner,
@@ -302,7 +309,7 @@ impl Runtime {
             let output = self.run_main(&seat, place, future);
             // Leftovers are told of before they are cancelled, in debug mode; see `end`.
             if !self.handle.debug() {
-                let clock = kasasagi_reactor::Clock::system();
+                let clock = Clock::system();
                 let until = clock.now().checked_add(self.grace);
                 spawner.close();
                 seat.drain(|| until.is_some_and(|until| clock.now() >= until));
@@ -333,7 +340,7 @@ impl Runtime {
     fn end(&mut self, grace: Duration) -> ShutdownReport {
         let mut report = ShutdownReport::default();
         let Some(closer) = self.closer.take() else { return report };
-        let clock = kasasagi_reactor::Clock::system();
+        let clock = Clock::system();
         let until = clock.now().checked_add(grace);
         let left =
             || until.map_or(Duration::MAX, |until| until.saturating_duration_since(clock.now()));
@@ -400,7 +407,7 @@ impl Running {
 
     /// Waits until all have ended, `limit` at most; returns how many have not.
     fn wait(&self, limit: Duration) -> usize {
-        let clock = kasasagi_reactor::Clock::system();
+        let clock = Clock::system();
         let until = clock.now().checked_add(limit);
         let mut count = self.count.lock();
         while *count > 0 {

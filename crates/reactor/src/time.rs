@@ -23,5 +23,6 @@ pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 ///
 /// Counterpart: `loop.time()`.
 pub fn now() -> Instant {
-    Timers::current().map_or_else(Clock::system, |timers| timers.clock()).now()
+    Timers::with_current(|timers| timers.map(|timers| timers.clock_ref().now()))
+        .unwrap_or_else(|| Clock::system().now())
 }

@@ -309,6 +309,7 @@ impl Local {
         ids.renew();
         core.ids.set(ids);
         seat.sleeper.sit();
+        shared.lull.get_up(index);
         shared.vacant.fetch_and(!(1 << index), Ordering::AcqRel);
         // Pairs with the fence in `Idle::park`: who goes to sleep sees that this seat runs, and watches it, or is
         // seen to sleep when the watch is passed on.
@@ -362,6 +363,7 @@ impl Local {
         seat.sleeper.leave();
         *seat.core.lock() = Some(core);
         shared.vacant.fetch_or(1 << index, Ordering::AcqRel);
+        shared.lull.rest(index);
         // It may have been the last one awake, for whom others left what it had.
         shared.idle.release();
     }

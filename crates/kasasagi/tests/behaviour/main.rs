@@ -26,4 +26,6 @@ mod shutdown;
 mod task_registry;
 mod tasks;
 mod time;
+mod virtual_programs;
+mod virtual_time;
 mod wait;
