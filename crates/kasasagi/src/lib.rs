@@ -36,6 +36,7 @@ mod children;
 mod error;
 mod gather;
 mod glue;
+mod group;
 mod handle;
 mod map_concurrent;
 mod race;
@@ -53,6 +54,7 @@ pub use error::{RunError, ShutdownReport};
 #[doc(hidden)]
 pub use gather::gather_mixed as __gather_mixed;
 pub use gather::{FirstError, Gather, GatherMixed, Mixed, TryGather, gather, try_gather};
+pub use group::{ChildOutput, GroupError, GroupScope, TaskGroup};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;
 #[doc(inline)]

@@ -97,6 +97,24 @@ where
     })
 }
 
+/// A task that is cancelled already, for the reason given: `what` is dropped unpolled.
+#[cold]
+pub(crate) fn refuse_at<F>(
+    place: &'static Location<'static>,
+    what: F,
+    reason: &str,
+) -> Task<F::Output>
+where
+    F: Spawn,
+    F::Future: Send + 'static,
+    F::Output: Send + 'static,
+{
+    Handle::with_current(|handle| match handle {
+        Some(handle) => handle.engines().spawner.refuse(place, what, reason),
+        None => no_runtime("spawn", place),
+    })
+}
+
 /// Spawns a task that stays on this thread, and so need not be `Send`.
 ///
 /// When the thread leaves the runtime (`run` returns), what is left of such tasks is cancelled.

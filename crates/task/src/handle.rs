@@ -555,6 +555,11 @@ impl TaskRef {
         self.0.cancelling()
     }
 
+    /// Asks the task to end for the same cause as its group.
+    pub fn cancel_for(&self, cause: &Cause) -> bool {
+        self.0.ask_to_end(Cause { interrupted: None, ..cause.clone() })
+    }
+
     /// The seat that the task has to run on, if any.
     pub fn pin(&self) -> Option<u32> {
         self.0.pin()

@@ -16,13 +16,13 @@ pub trait Keeper: Send + Sync {
 
 /// An owner, which its tasks share.
 pub struct Owner {
-    keeper: Box<dyn Keeper>,
+    keeper: Arc<dyn Keeper>,
     parent: u64,
 }
 
 impl Owner {
     /// An owner on behalf of the task that this code runs in: that one is the parent of all that it owns.
-    pub fn new(keeper: Box<dyn Keeper>) -> Arc<Self> {
+    pub fn new(keeper: Arc<dyn Keeper>) -> Arc<Self> {
         let parent = kasasagi_primitive::task_context::current_id().unwrap_or(0);
         Arc::new(Self { keeper, parent })
     }
