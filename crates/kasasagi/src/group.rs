@@ -27,7 +27,8 @@ pub struct TaskGroup<E> {
 }
 
 impl<E: Send + 'static> TaskGroup<E> {
-    /// Runs `body`, waits for all children that were spawned into the group, and gives what the body returned.
+    /// Calls `body`, runs the future that it gives, waits for all children that were spawned into the group, and gives what it
+    /// returned.
     ///
     /// The first child or body that fails ends the rest: the body is dropped where it waits, the children are cancelled,
     /// and when all have ended, clean-up included, the scope gives every error with the name of its task. A child that
@@ -81,12 +82,15 @@ impl<E: Send + 'static> TaskGroup<E> {
     ///
     /// Counterpart: `async with asyncio.TaskGroup() as tg`.
     #[track_caller]
-    pub fn scope<R, B, F>(body: B) -> GroupScope<R, E, B, F>
+    pub fn scope<R, B, F>(body: B) -> GroupScope<R, E, F>
     where
         B: FnOnce(Self) -> F,
         F: Future<Output = Result<R, E>>,
     {
-        GroupScope::new(body, Location::caller())
+        let place = Location::caller();
+        let group = Self::new(place);
+        let body = body(group.clone());
+        GroupScope::new(&group, body, place)
     }
 
     fn new(place: &'static Location<'static>) -> Self {

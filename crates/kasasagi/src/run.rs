@@ -59,6 +59,7 @@ pub fn run<F: IntoFuture>(future: F) -> F::Output {
 /// ```
 ///
 /// Counterpart: `asyncio.create_task`.
+#[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
 #[track_caller]
 #[inline]
 pub fn spawn<F>(what: F) -> Task<F::Output>
@@ -135,6 +136,7 @@ where
 ///     assert_eq!(task.await.expect("it ends"), 42);
 /// });
 /// ```
+#[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
 #[track_caller]
 pub fn spawn_local<F>(what: F) -> Task<F::Output>
 where

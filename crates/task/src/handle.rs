@@ -24,7 +24,6 @@ use std::task::{Context, Poll, Waker};
 /// handle. Dropping it detaches: the task runs on, and its output is dropped.
 ///
 /// Counterpart: `asyncio.Task`. There, a task that nobody refers to may vanish; here it may not.
-#[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
 pub struct Task<T> {
     word: Word,
     _output: PhantomData<T>,

@@ -12,7 +12,7 @@ use kasasagi_primitive::request::Cause;
 use kasasagi_primitive::scope::{self, Delivery, Polled, Scope};
 use kasasagi_primitive::task_context;
 use kasasagi_primitive::wait_site::WaitKind;
-use kasasagi_task::{JoinError, try_current};
+use kasasagi_task::{JoinError, Owner, try_current};
 use pin_project_lite::pin_project;
 use std::any::Any;
 use std::fmt;
@@ -25,18 +25,15 @@ use std::task::{Context, Poll};
 pin_project! {
     /// A group at work; made by [`TaskGroup::scope`].
     #[must_use = "futures do nothing unless awaited"]
-    pub struct GroupScope<R, E, B, F> {
-        make: Option<B>,
+    pub struct GroupScope<R, E, F> {
         #[pin]
         body: Option<F>,
         work: Work<R, E>,
     }
 
-    impl<R, E, B, F> PinnedDrop for GroupScope<R, E, B, F> {
+    impl<R, E, F> PinnedDrop for GroupScope<R, E, F> {
         fn drop(this: Pin<&mut Self>) {
-            if let Some(roster) = &this.project().work.roster {
-                roster.abandon();
-            }
+            this.project().work.roster.abandon();
         }
     }
 }
@@ -44,8 +41,10 @@ pin_project! {
 /// What is not the body's.
 struct Work<R, E> {
     place: &'static Location<'static>,
-    /// From the first poll on.
-    roster: Option<Arc<Roster<E>>>,
+    roster: Arc<Roster<E>>,
+    owner: Arc<Owner>,
+    /// It was polled.
+    begun: bool,
     scope: Scope,
     /// A cancellation from outside.
     taken: Option<Delivery>,
@@ -64,11 +63,13 @@ enum Step<R, E> {
     Ended(Vec<ChildError<E>>),
 }
 
-impl<R, E, B, F> GroupScope<R, E, B, F> {
-    pub(super) fn new(make: B, place: &'static Location<'static>) -> Self {
+impl<R, E, F> GroupScope<R, E, F> {
+    pub(super) fn new(group: &TaskGroup<E>, body: F, place: &'static Location<'static>) -> Self {
         let work = Work {
             place,
-            roster: None,
+            roster: Arc::clone(&group.roster),
+            owner: Arc::clone(&group.owner),
+            begun: false,
             scope: Scope::new(),
             taken: None,
             level: 0,
@@ -76,14 +77,12 @@ impl<R, E, B, F> GroupScope<R, E, B, F> {
             value: None,
             error: None,
         };
-        Self { make: Some(make), body: None, work }
+        Self { body: Some(body), work }
     }
 }
 
-impl<R, E, B, F> Future for GroupScope<R, E, B, F>
+impl<R, E, F> Future for GroupScope<R, E, F>
 where
-    E: Send + 'static,
-    B: FnOnce(TaskGroup<E>) -> F,
     F: Future<Output = Result<R, E>>,
 {
     type Output = Result<R, GroupError<E>>;
@@ -91,15 +90,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let work = this.work;
-        if let Some(make) = this.make.take() {
-            let group = TaskGroup::new(work.place);
-            work.roster = Some(Arc::clone(&group.roster));
+        if !mem::replace(&mut work.begun, true) {
             work.level = scope::requests();
-            this.body.set(Some(make(group)));
+            work.owner.works_for_current();
         }
-        let Some(roster) = work.roster.clone() else {
-            panic!("a task group was polled again after it had ended: await it once")
-        };
+        let roster = Arc::clone(&work.roster);
         loop {
             // First the waker: what comes after the look below wakes it.
             roster.wait(cx.waker(), this.body.is_none());
@@ -116,9 +111,7 @@ where
                     return Poll::Pending;
                 }
                 Polled::Ready(Step::Ended(errors)) => {
-                    let result = std::task::ready!(work.end(errors));
-                    work.roster = None;
-                    return Poll::Ready(result);
+                    return work.end(errors);
                 }
                 Polled::Ready(Step::Returned(Ok(value))) => work.value = Some(value),
                 Polled::Ready(Step::Returned(Err(error))) => {
@@ -232,7 +225,7 @@ fn ask_again() {
     }
 }
 
-impl<R, E, B, F> fmt::Debug for GroupScope<R, E, B, F> {
+impl<R, E, F> fmt::Debug for GroupScope<R, E, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GroupScope")
             .field("place", &self.work.place)

@@ -10,6 +10,8 @@ mod child;
 mod fetch;
 mod flavour;
 mod gather;
+mod group;
+mod group_cancel;
 mod hand;
 mod messages;
 mod mt;
