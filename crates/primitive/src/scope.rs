@@ -13,13 +13,13 @@ mod wait;
 
 pub use entry::Delivery;
 pub use runner::{Begun, Ended, begin, end};
-pub use timed::{Due, deadline_around, due_around, is_task_asked, ticks};
+pub use timed::{Due, adopt, due_around, is_task_asked, leave_to_around, left_at, ticks};
 pub use wait::{Awaited, accept, is_offering, leave_wait, note_wait, pass_wait, poll_wait};
 
 use crate::cell::UnsafeCell;
 use crate::request::Cause;
 use crate::task_context::{self, TaskContext};
-use entry::{DEAF, FOREIGN, JOINS, Key, PASSING, SHIELD};
+use entry::{DEAF, FOREIGN, Key, PASSING, SHIELD};
 use std::cell::RefCell;
 use std::fmt;
 use std::pin::Pin;
@@ -67,6 +67,10 @@ impl Scope {
     /// A scope at which deliveries from outside stop; they are kept until it leaves, and go back then.
     pub const fn shield() -> Self {
         Self { key: Key { task: 0, index: 0, generation: 0 }, shield: true, passed: None }
+    }
+
+    fn of(key: Key) -> Self {
+        Self { key, shield: false, passed: None }
     }
 
     /// Makes it a shield, or an ordinary scope again.
@@ -234,12 +238,16 @@ impl Scope {
         self.end(false);
     }
 
+    #[inline]
     fn end(&mut self, used: bool) {
+        if self.key.task != 0 {
+            self.end_entered(used);
+        }
+    }
+
+    fn end_entered(&mut self, used: bool) {
         let key = std::mem::take(&mut self.key);
         self.passed = None;
-        if key.task == 0 {
-            return;
-        }
         let here = with_tree(|tree, errands, _| {
             if key.task != tree.task {
                 return false;
@@ -263,7 +271,7 @@ impl Scope {
         let delivered = with_tree(|tree, errands, context| {
             let Some(i) = tree.find(key) else { return false };
             let delivery = Delivery { origin: Some(key), cause };
-            tree.deliver(i, &delivery, context.has_join(), errands)
+            tree.deliver(i, &delivery, context.first_wait() != 0, errands)
         });
         delivered == Some(true)
     }
@@ -295,6 +303,7 @@ impl Default for Scope {
 }
 
 impl Drop for Scope {
+    #[inline]
     fn drop(&mut self) {
         self.end(false);
     }
@@ -335,7 +344,7 @@ impl Below {
             let around = tree.current;
             if let Some(i) = tree.find(key) {
                 tree.current = i;
-                tree.at(i).set(JOINS, false);
+                tree.at(i).first_wait = 0;
             }
             around
         });

@@ -6,7 +6,7 @@
 
 use crate::cold::Cold;
 use crate::scope::Tree;
-use crate::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use crate::thread_local;
 use crate::wait_site::{WaitKind, WaitSite};
 use std::cell::Cell;
@@ -24,8 +24,9 @@ pub struct TaskContext {
     cold: AtomicPtr<Cold>,
     /// Bits, written by the thread that polls: what is not zero makes the runner look closer.
     attention: AtomicU8,
-    /// Whether the last poll ended in the wait for a task, by the task's own waker and in no scope.
-    joins: AtomicU8,
+    /// When the poll first waited for a task, by the task's own waker and in no scope: the thread's count of scope polls;
+    /// zero: it did not.
+    first_wait: AtomicU32,
 }
 
 impl TaskContext {
@@ -37,7 +38,7 @@ impl TaskContext {
             wait: WaitSite::new(),
             cold: AtomicPtr::new(std::ptr::null_mut()),
             attention: AtomicU8::new(0),
-            joins: AtomicU8::new(0),
+            first_wait: AtomicU32::new(0),
         }
     }
 
@@ -87,18 +88,24 @@ impl TaskContext {
     #[inline]
     pub fn begin(&self) {
         self.wait.clear();
-        self.joins.store(0, Ordering::Relaxed);
+        self.first_wait.store(0, Ordering::Relaxed);
     }
 
-    /// Notes that the poll under way waits for a task.
+    /// Notes that the poll under way waits for a task, at `tick`.
     #[inline]
-    pub(crate) fn note_join(&self) {
-        self.joins.store(1, Ordering::Relaxed);
+    pub(crate) fn note_wait(&self, tick: u32) {
+        if self.first_wait.load(Ordering::Relaxed) == 0 {
+            self.set_first_wait(tick);
+        }
     }
 
-    /// Whether the last poll waited for a task.
-    pub(crate) fn has_join(&self) -> bool {
-        self.joins.load(Ordering::Relaxed) != 0
+    pub(crate) fn set_first_wait(&self, tick: u32) {
+        self.first_wait.store(tick, Ordering::Relaxed);
+    }
+
+    /// When the last poll first waited for a task, in no scope; zero: it did not.
+    pub(crate) fn first_wait(&self) -> u32 {
+        self.first_wait.load(Ordering::Relaxed)
     }
 }
 
@@ -121,8 +128,12 @@ pub(crate) struct Current {
     now: Cell<u64>,
     /// Counts polls of scopes on this thread, so that a timeout sees with one look whether there was one below it.
     pub(crate) ticks: Cell<u64>,
+    /// What the count was when a task was last waited for; that counts too.
+    pub(crate) waited: Cell<u64>,
     /// The earliest deadline of the timeouts around the code that is polled, up to a shield.
     pub(crate) deadline: Cell<u64>,
+    /// The latest moment at which an overdue timeout left the field to one around it.
+    pub(crate) left_at: Cell<u64>,
 }
 
 thread_local! {
@@ -132,7 +143,9 @@ thread_local! {
         budget: Cell::new(crate::coop::UNCONSTRAINED),
         now: Cell::new(0),
         ticks: Cell::new(0),
+        waited: Cell::new(0),
         deadline: Cell::new(u64::MAX),
+        left_at: Cell::new(0),
     }
 }
 

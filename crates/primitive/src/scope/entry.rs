@@ -12,8 +12,6 @@ pub(super) const FOREIGN: u8 = 1;
 pub(super) const SHIELD: u8 = 1 << 1;
 /// It was told, did not come, and is not told again before it is polled.
 pub(super) const DEAF: u8 = 1 << 2;
-/// Its last poll waited for a task, directly.
-pub(super) const JOINS: u8 = 1 << 3;
 /// Its parent counts it as busy.
 pub(super) const BUSY: u8 = 1 << 4;
 /// It has passed a delivery on, and waits to be dropped.
@@ -77,6 +75,8 @@ pub(super) struct Entry {
     pub(super) next: u32,
     pub(super) previous: u32,
     pub(super) busy_below: u32,
+    /// When its last poll first waited for a task, directly; zero: it did not.
+    pub(super) first_wait: u32,
     /// The tree's clock at its last poll.
     pub(super) polled: u64,
     /// The task that it waits for, if that is all it is.
@@ -95,6 +95,7 @@ impl Entry {
             next: NONE,
             previous: NONE,
             busy_below: 0,
+            first_wait: 0,
             polled: 0,
             join: 0,
             waker: None,

@@ -56,7 +56,7 @@ fn begin_in(context: &TaskContext, errands: &mut Errands) -> Begun {
     if let Some(mut cause) = cause {
         cause.interrupted = context.wait.get().and_then(|wait| wait.place);
         let delivery = Delivery::of_task(cause);
-        let joins = context.has_join();
+        let joins = context.first_wait() != 0;
         let tell = |tree: &mut Tree| tree.deliver(ROOT, &delivery, joins, errands);
         if tree_of(context, joins, tell) != Some(true) {
             return Begun::Cancelled(delivery.cause);

@@ -4,8 +4,8 @@
 //! costs one look at a thread-local.
 
 use super::Tree;
-use super::tree::Errands;
-use super::{Scope, with_tree};
+use super::tree::{Errands, ROOT};
+use super::{Scope, with_tree, with_tree_or_new};
 use crate::task_context::{CURRENT, TaskContext};
 
 /// How often a scope was polled on this thread.
@@ -56,9 +56,14 @@ impl Drop for Due {
     }
 }
 
-/// The earliest deadline of the timeouts around the calling code, up to a shield; `u64::MAX` if there is none.
-pub fn deadline_around() -> u64 {
-    deadline()
+/// An overdue timeout leaves the field to one around it that is due too at `now`.
+pub fn leave_to_around(now: u64) {
+    CURRENT.with(|current| current.left_at.set(now.max(current.left_at.get())));
+}
+
+/// The latest moment at which a timeout on this thread left the field: whoever was due then is overdue.
+pub fn left_at() -> u64 {
+    CURRENT.with(|current| current.left_at.get())
 }
 
 /// Whether something is to be delivered to the polled task at its next poll.
@@ -68,28 +73,66 @@ pub fn is_task_asked() -> bool {
     }) == Some(true)
 }
 
-impl Scope {
-    /// Enters behind the scopes that were polled below since `before`, if there are any, as if it had been there first.
-    pub fn adopt(&mut self, before: u64) {
-        if ticks() == before || self.is_entered() {
-            return;
-        }
-        let key = with_tree(|tree, errands, _| adopt(tree, before, errands));
-        if let Some(Some(key)) = key {
-            self.key = key;
-        }
-    }
+/// Counts a wait for a task: the count, which is not zero, in short.
+#[inline]
+pub(super) fn wait() -> u32 {
+    CURRENT.with(|current| {
+        let now = current.ticks.get() + 1;
+        current.ticks.set(now);
+        current.waited.set(now);
+        short(now)
+    })
 }
 
-fn adopt(tree: &mut Tree, before: u64, errands: &mut Errands) -> Option<super::entry::Key> {
-    let below = tree.children_since(tree.current, before);
-    if below.is_empty() {
-        return None;
+fn short(tick: u64) -> u32 {
+    // The low half, but for zero, which says that there was none: counts that are compared are of one poll.
+    (tick as u32).max(1)
+}
+
+/// A scope behind those that were polled since `before`, and the waits for tasks, as if it had been around them; none if
+/// there are none.
+#[inline]
+pub fn adopt(before: u64) -> Option<Scope> {
+    if ticks() == before { None } else { adopt_since(before) }
+}
+
+#[cold]
+fn adopt_since(before: u64) -> Option<Scope> {
+    let waited = CURRENT.with(|current| current.waited.get()) > before;
+    let adopted = |tree: &mut Tree, errands: &mut Errands, context: &TaskContext| {
+        let around = tree.current;
+        let below = tree.children_since(around, before);
+        if below.is_empty() && !waited {
+            return None;
+        }
+        let is_alone = below.is_empty();
+        let i = tree.add(errands);
+        tree.at(i).polled = before;
+        for child in below {
+            tree.put_below(child, i, errands);
+        }
+        // A wait in a scope below is that one's. Where others waited before, and cannot be told from it, the next poll shows.
+        if waited && (tree.take_wait_since(around, short(before), context) || is_alone) {
+            tree.at(i).first_wait = short(before + 1);
+        }
+        Some(tree.key_of(i))
+    };
+    let key = if waited { with_tree_or_new(adopted)? } else { with_tree(adopted)? }?;
+    Some(Scope::of(key))
+}
+
+impl Tree {
+    /// Takes the note of waits at `i`, if all came after `before`.
+    fn take_wait_since(&mut self, i: u32, before: u32, context: &TaskContext) -> bool {
+        let first = if i == ROOT { context.first_wait() } else { self.get(i).first_wait };
+        if first == 0 || first.wrapping_sub(before).cast_signed() <= 0 {
+            return false;
+        }
+        if i == ROOT {
+            context.set_first_wait(0);
+        } else {
+            self.at(i).first_wait = 0;
+        }
+        true
     }
-    let i = tree.add(errands);
-    tree.at(i).polled = before;
-    for child in below {
-        tree.put_below(child, i, errands);
-    }
-    Some(tree.key_of(i))
 }

@@ -4,7 +4,7 @@
 //! dropped are moved into the caller's batch. It owns the entries; a scope has only a key, so one that is
 //! forgotten dangles nowhere.
 
-use super::entry::{BUSY, DEAF, Delivery, Entry, FOREIGN, JOINS, Key, NONE, PASSING, SHIELD};
+use super::entry::{BUSY, DEAF, Delivery, Entry, FOREIGN, Key, NONE, PASSING, SHIELD};
 use super::{gone, timed};
 use crate::request::Cause;
 use std::collections::BTreeMap;
@@ -291,7 +291,7 @@ impl Tree {
                 }
                 child = self.get(child).next;
             }
-            let joins = if i == ROOT { root_joins } else { self.get(i).is(JOINS) };
+            let joins = if i == ROOT { root_joins } else { self.get(i).first_wait != 0 };
             if joins {
                 self.offer(i, delivery, errands);
                 is_leaf = false;

@@ -3,9 +3,9 @@
 //! With the task's own waker it is no entry: the scope around it notes that there is one, and a delivery is offered to
 //! whoever is polled next and had waited before. It becomes an entry when it accepts, or under a foreign waker.
 
-use super::entry::{DEAF, Delivery, FOREIGN, JOINS, PASSING};
+use super::entry::{DEAF, Delivery, FOREIGN, PASSING};
 use super::tree::ROOT;
-use super::{with_tree, with_tree_or_new};
+use super::{timed, with_tree, with_tree_or_new};
 use crate::task_context;
 use std::task::Waker;
 
@@ -34,7 +34,7 @@ pub fn note_wait(join: u64, waker: &Waker) -> bool {
     let plain = task_context::with(|context| {
         let plain = context.is_plain() && task_context::is_own(waker, context);
         if plain {
-            context.note_join();
+            context.note_wait(timed::wait());
         }
         plain
     });
@@ -48,16 +48,20 @@ pub fn note_wait(join: u64, waker: &Waker) -> bool {
 fn note_in_tree(join: u64, waker: &Waker) -> bool {
     let own = task_context::with(|context| task_context::is_own(waker, context)) == Some(true);
     if own {
+        let tick = timed::wait();
         let noted = with_tree(|tree, _, context| {
             if tree.current == ROOT {
-                context.note_join();
+                context.note_wait(tick);
             } else {
                 let current = tree.current;
-                tree.at(current).set(JOINS, true);
+                let entry = tree.at(current);
+                if entry.first_wait == 0 {
+                    entry.first_wait = tick;
+                }
             }
         });
         if noted.is_none() {
-            task_context::with(task_context::TaskContext::note_join);
+            task_context::with(|context| context.note_wait(tick));
         }
         return false;
     }
