@@ -2,6 +2,7 @@
 
 mod fetch;
 mod fork_join;
+mod gather;
 mod http_hello;
 mod memory;
 mod ping_pong;
@@ -19,6 +20,7 @@ fn main() {
     let suite = Suite::from_arguments();
     server::run_if_asked(&suite);
     suite.bench("spawn", spawn::rows);
+    suite.bench("gather", gather::rows);
     suite.bench("yield_now", yield_now::rows);
     suite.bench("ping_pong", ping_pong::rows);
     suite.bench("promise", promise::rows);

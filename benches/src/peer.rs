@@ -65,6 +65,22 @@ pub trait Peer: Copy + Send + Sync + 'static {
 
     /// Sets it.
     fn keep(promise: Self::Promise, value: u64);
+    /// Runs all as tasks and waits for every output, as the peer's users would; the order may be any.
+    fn gather<F>(self, futures: Vec<F>) -> impl Future<Output = Vec<F::Output>> + Send
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+
+    /// Runs all as tasks and takes the outputs as they come; how many came.
+    fn as_completed<F>(self, futures: Vec<F>) -> impl Future<Output = usize> + Send
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+
+    /// Runs all as tasks of one group that are spawned one by one, and waits until all have ended.
+    fn group<F>(self, futures: Vec<F>) -> impl Future<Output = ()> + Send
+    where
+        F: Future<Output = ()> + Send + 'static;
 
     /// Takes over a listening socket of std; called inside.
     fn listener(socket: std::net::TcpListener) -> io::Result<Self::Listener>;

@@ -100,6 +100,42 @@ impl Peer for Kasasagi {
         promise.set_result(value).expect("the other side waits");
     }
 
+    async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let outputs = kasasagi::gather(futures).await;
+        outputs.into_iter().map(|output| output.expect("tasks of benchmarks do not fail")).collect()
+    }
+
+    async fn as_completed<F>(self, futures: Vec<F>) -> usize
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut ends = kasasagi::as_completed(futures);
+        let mut count = 0;
+        while let Some(output) = ends.next().await {
+            output.expect("tasks of benchmarks do not fail");
+            count += 1;
+        }
+        count
+    }
+
+    async fn group<F>(self, futures: Vec<F>)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let group = kasasagi::TaskGroup::<std::convert::Infallible>::scope(|tg| async move {
+            for future in futures {
+                tg.spawn(future);
+            }
+            Ok(())
+        });
+        group.await.expect("tasks of benchmarks do not fail");
+    }
+
     fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {
         TcpListener::from_std(socket)
     }

@@ -8,6 +8,8 @@ use async_io::{Async, Timer};
 use futures_channel::oneshot;
 use futures_lite::future;
 use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::service::service_fn;
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 use std::future::Future;
@@ -101,6 +103,36 @@ macro_rules! smol_peer {
 
             fn keep(promise: oneshot::Sender<u64>, value: u64) {
                 promise.send(value).expect("the other side waits");
+            }
+
+            async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>
+            where
+                F: Future + Send + 'static,
+                F::Output: Send + 'static,
+            {
+                let tasks: Vec<_> = futures.into_iter().map(|one| self.0.spawn(one)).collect();
+                let mut outputs = Vec::with_capacity(tasks.len());
+                for task in tasks {
+                    outputs.push(task.await);
+                }
+                outputs
+            }
+
+            async fn as_completed<F>(self, futures: Vec<F>) -> usize
+            where
+                F: Future + Send + 'static,
+                F::Output: Send + 'static,
+            {
+                let ends: FuturesUnordered<_> =
+                    futures.into_iter().map(|one| self.0.spawn(one)).collect();
+                ends.count().await
+            }
+
+            async fn group<F>(self, futures: Vec<F>)
+            where
+                F: Future<Output = ()> + Send + 'static,
+            {
+                self.gather(futures).await;
             }
 
             fn listener(socket: TcpListener) -> io::Result<Async<TcpListener>> {

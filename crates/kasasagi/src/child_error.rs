@@ -1,6 +1,6 @@
 //! How a child failed, and which: its own error, a panic, or that it was cancelled.
 
-use kasasagi_task::{JoinError, Task, TaskId};
+use kasasagi_task::{JoinError, Task, TaskId, TaskRef};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +28,19 @@ impl<E> ChildError<E> {
             Err(error) => Cause::Ended(error),
         };
         Err(Self { id: Some(task.id()), name: task.name(), cause })
+    }
+
+    pub(crate) fn failed(task: Option<&TaskRef>, error: E) -> Self {
+        Self::of(task, Cause::Failed(error))
+    }
+
+    pub(crate) fn ended(task: Option<&TaskRef>, error: JoinError) -> Self {
+        Self::of(task, Cause::Ended(error))
+    }
+
+    fn of(task: Option<&TaskRef>, cause: Cause<E>) -> Self {
+        let name = task.map_or_else(|| "main".into(), TaskRef::name);
+        Self { id: task.map(TaskRef::id), name, cause }
     }
 
     /// The child's name, or `Task-<n>`.

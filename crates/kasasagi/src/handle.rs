@@ -93,6 +93,7 @@ impl Handle {
     /// Spawns a task; see [`kasasagi::spawn`](crate::spawn).
     ///
     /// It may be called from any thread, also while nobody runs the runtime.
+    #[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
     #[track_caller]
     pub fn spawn<F>(&self, what: F) -> Task<F::Output>
     where

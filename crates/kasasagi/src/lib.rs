@@ -37,6 +37,7 @@ mod children;
 mod error;
 mod gather;
 mod glue;
+mod group;
 mod handle;
 mod interrupt;
 mod map_concurrent;
@@ -58,6 +59,7 @@ pub use error::{RunError, ShutdownReport};
 #[doc(hidden)]
 pub use gather::gather_mixed as __gather_mixed;
 pub use gather::{FirstError, Gather, GatherMixed, Mixed, TryGather, gather, try_gather};
+pub use group::{ChildOutput, GroupError, GroupScope, TaskGroup};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;
 pub use kasasagi_primitive::report::{ExceptionHook, Report, ReportKind, Reported};

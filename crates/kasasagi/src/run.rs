@@ -68,6 +68,7 @@ pub fn run<F: IntoFuture>(future: F) -> F::Output {
 /// ```
 ///
 /// Counterpart: `asyncio.create_task`.
+#[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
 #[track_caller]
 #[inline]
 pub fn spawn<F>(what: F) -> Task<F::Output>
@@ -137,6 +138,24 @@ where
     })
 }
 
+/// A task that is cancelled already, for the reason given: `what` is dropped unpolled.
+#[cold]
+pub(crate) fn refuse_at<F>(
+    place: &'static Location<'static>,
+    what: F,
+    reason: &str,
+) -> Task<F::Output>
+where
+    F: Spawn,
+    F::Future: Send + 'static,
+    F::Output: Send + 'static,
+{
+    Handle::with_current(|handle| match handle {
+        Some(handle) => handle.engines().spawner.refuse(place, what, reason),
+        None => no_runtime("spawn", place),
+    })
+}
+
 /// Spawns a task that stays on this thread, and so need not be `Send`.
 ///
 /// When the thread leaves the runtime (`run` returns), what is left of such tasks is cancelled.
@@ -157,6 +176,7 @@ where
 ///     assert_eq!(task.await.expect("it ends"), 42);
 /// });
 /// ```
+#[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
 #[track_caller]
 pub fn spawn_local<F>(what: F) -> Task<F::Output>
 where

@@ -101,6 +101,31 @@ impl Spawner {
         task
     }
 
+    /// A task that is cancelled already: `what` is dropped unpolled. For whoever may not spawn, and says why.
+    pub fn refuse<F>(
+        &self,
+        place: &'static Location<'static>,
+        what: F,
+        reason: impl fmt::Display,
+    ) -> Task<F::Output>
+    where
+        F: Spawn,
+        F::Future: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (future, attributes) = what.into_parts();
+        let mut outside = self.shared.outsides[self.outside_of_thread()].lock();
+        let id = outside.ids.take();
+        let birth =
+            Birth { heap: &outside.heap, home: &self.shared, id, pin: None, place, attributes };
+        let (runnable, task) = birth.spawn(future);
+        drop(outside);
+        task.cancel_with(reason);
+        // It delivers the cancellation; nothing is polled.
+        let _ = runnable.run();
+        task
+    }
+
     /// Which heap this thread spawns from.
     fn outside_of_thread(&self) -> usize {
         let number = STRANGER.with(|stranger| {

@@ -1,6 +1,8 @@
 //! Why a task gave no output: it was cancelled, it panicked, or it waited for itself.
 
+use crate::handle::TaskRef;
 use crate::meta::TaskId;
+use crate::panic_site;
 use kasasagi_primitive::report::panic_message;
 use kasasagi_primitive::request::{Cause, Reason};
 use kasasagi_primitive::sync::Mutex;
@@ -24,8 +26,15 @@ struct Repr {
 enum Kind {
     Cancelled(Cause),
     // A payload is Send and not Sync; behind a lock the error is both.
-    Panicked { payload: Mutex<Box<dyn Any + Send>>, place: Option<Arc<str>> },
+    Panicked {
+        payload: Mutex<Box<dyn Any + Send>>,
+        place: Option<Arc<str>>,
+    },
     SelfAwait,
+    /// The task is a child of a group, which has what it failed with.
+    InGroup {
+        panic: Option<Arc<str>>,
+    },
 }
 
 /// What a task panicked with, and where.
@@ -53,6 +62,25 @@ impl JoinError {
         Self(Box::new(Repr { id, name, kind: Kind::SelfAwait }))
     }
 
+    /// A child of a group failed, and the group has the error.
+    pub fn failed_in_group(task: &TaskRef) -> Self {
+        Self(Box::new(Repr {
+            id: task.id(),
+            name: Some(task.name()),
+            kind: Kind::InGroup { panic: None },
+        }))
+    }
+
+    /// A child of a group panicked, on this thread: one error for the group, with the payload, and one for whoever
+    /// awaits the child.
+    pub fn panicked_in_group(task: &TaskRef, payload: Box<dyn Any + Send>) -> (Self, Self) {
+        let text = panic_message(&*payload).unwrap_or("with a payload that is no text").into();
+        let (id, name) = (task.id(), Some(task.name()));
+        let told = Kind::InGroup { panic: Some(text) };
+        let error = Self::panicked(id, name.clone(), payload, panic_site::take());
+        (error, Self(Box::new(Repr { id, name, kind: told })))
+    }
+
     /// Whether the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.0.kind, Kind::Cancelled(_))
@@ -60,7 +88,7 @@ impl JoinError {
 
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
-        matches!(self.0.kind, Kind::Panicked { .. })
+        matches!(self.0.kind, Kind::Panicked { .. } | Kind::InGroup { panic: Some(_) })
     }
 
     /// The task's number.
@@ -109,13 +137,15 @@ impl JoinError {
         Some(Panic { payload, place: place.clone() })
     }
 
-    /// The panic's payload, to be given to [`std::panic::resume_unwind`].
+    /// The panic's payload, or its text if the task is a child of a group, which has the payload; to be given to
+    /// [`std::panic::resume_unwind`].
     ///
     /// # Errors
     /// The error itself, if the task did not panic.
     pub fn into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match self.0.kind {
             Kind::Panicked { payload, .. } => Ok(payload.into_inner()),
+            Kind::InGroup { panic: Some(text) } => Ok(Box::new(text.to_string())),
             _ => Err(self),
         }
     }
@@ -143,6 +173,8 @@ impl fmt::Display for JoinError {
                     None => Ok(()),
                 }
             }
+            Kind::InGroup { panic: None } => write!(f, " failed; its group has the error"),
+            Kind::InGroup { panic: Some(text) } => write!(f, " panicked: {text}"),
             Kind::SelfAwait => write!(
                 f,
                 " cannot await itself: it would wait for ever. Await the handle in another task, or return \

@@ -25,7 +25,6 @@ use std::task::{Context, Poll, Waker};
 /// handle. Dropping it detaches: the task runs on, and its output is dropped.
 ///
 /// Counterpart: `asyncio.Task`. There, a task that nobody refers to may vanish; here it may not.
-#[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
 pub struct Task<T> {
     word: Word,
     _output: PhantomData<T>,
@@ -554,6 +553,11 @@ impl TaskRef {
     /// How many requests are counted; see [`Task::cancelling`].
     pub fn cancelling(&self) -> usize {
         self.0.cancelling()
+    }
+
+    /// Asks the task to end for the same cause as its group.
+    pub fn cancel_for(&self, cause: &Cause) -> bool {
+        self.0.ask_to_end(Cause { interrupted: None, ..cause.clone() })
     }
 
     /// The seat that the task has to run on, if any.

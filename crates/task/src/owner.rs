@@ -1,6 +1,8 @@
 //! Owner: who has to know when a task is done, beside whoever has its handle. A group owns its children.
 
 use crate::unread;
+use kasasagi_primitive::sync::atomic::{AtomicU64, Ordering};
+use kasasagi_primitive::task_context;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,19 +18,24 @@ pub trait Keeper: Send + Sync {
 
 /// An owner, which its tasks share.
 pub struct Owner {
-    keeper: Box<dyn Keeper>,
-    parent: u64,
+    keeper: Arc<dyn Keeper>,
+    parent: AtomicU64,
 }
 
 impl Owner {
     /// An owner on behalf of the task that this code runs in: that one is the parent of all that it owns.
-    pub fn new(keeper: Box<dyn Keeper>) -> Arc<Self> {
-        let parent = kasasagi_primitive::task_context::current_id().unwrap_or(0);
+    pub fn new(keeper: Arc<dyn Keeper>) -> Arc<Self> {
+        let parent = AtomicU64::new(task_context::current_id().unwrap_or(0));
         Arc::new(Self { keeper, parent })
     }
 
+    /// From now on it is on behalf of the task that this code runs in.
+    pub fn works_for_current(&self) {
+        self.parent.store(task_context::current_id().unwrap_or(0), Ordering::Relaxed);
+    }
+
     pub(crate) fn parent(&self) -> u64 {
-        self.parent
+        self.parent.load(Ordering::Relaxed)
     }
 
     /// Tells it; says whom to wake of those who wait for the task.
@@ -51,7 +58,7 @@ impl Owner {
 
 impl fmt::Debug for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Owner").field("parent", &self.parent).finish_non_exhaustive()
+        f.debug_struct("Owner").field("parent", &self.parent()).finish_non_exhaustive()
     }
 }
 

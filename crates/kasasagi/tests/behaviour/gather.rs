@@ -521,3 +521,125 @@ fn gath_a_gather_says_what_it_waits_for() {
         gathered.cancel();
     });
 }
+
+#[test]
+fn gath_08_11_cancelled_it_waits_for_its_children_even_if_they_swallow_that() {
+    on_each(|runtime| {
+        run(runtime, async {
+            for form in 0..4 {
+                let (ready, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+                let (tell, told): (Vec<_>, Vec<_>) =
+                    (0..3).map(|_| oneshot::channel::<()>()).unzip();
+                let children: Vec<_> = told
+                    .into_iter()
+                    .map(|told| {
+                        let (ready, ended) = (Arc::clone(&ready), Arc::clone(&ended));
+                        async move {
+                            ready.fetch_add(1, Ordering::SeqCst);
+                            let cancelled = kasasagi::catch_cancel(pending::<()>()).await;
+                            assert!(cancelled.is_err());
+                            let _ = told.await;
+                            ended.fetch_add(1, Ordering::SeqCst);
+                            Ok::<_, String>(1)
+                        }
+                    })
+                    .collect();
+                let gathered = spawn(async move {
+                    match form {
+                        0 => drop(gather(children).await),
+                        1 => drop(gather(children).first_error().await),
+                        2 => drop(try_gather(children).await),
+                        _ => drop(kasasagi::race(children).await),
+                    }
+                });
+                until(&ready, 3).await;
+                for _ in 0..3 {
+                    yield_now().await;
+                }
+                gathered.cancel_with("outside");
+                for tell in tell {
+                    for _ in 0..5 {
+                        yield_now().await;
+                    }
+                    assert!(!gathered.is_finished(), "form {form}");
+                    tell.send(()).expect("the child takes its time");
+                }
+                let error = gathered.await.expect_err("it is cancelled all the same");
+                assert_eq!((error.is_cancelled(), error.reason()), (true, Some("outside")));
+                assert_eq!(ended.load(Ordering::SeqCst), 3, "form {form}");
+            }
+        });
+    });
+}
+
+#[test]
+fn race_cancelled_with_its_winner_in_hand_it_gives_it_and_the_cancellation_comes_again() {
+    on_each(|runtime| {
+        run(runtime, async {
+            let (tell, told) = oneshot::channel::<()>();
+            let loses = Arc::new(AtomicUsize::new(0));
+            let losing = Arc::clone(&loses);
+            let racing = spawn(async move {
+                let loser = spawn(async move {
+                    let _ = kasasagi::catch_cancel(pending::<()>()).await;
+                    losing.fetch_add(1, Ordering::SeqCst);
+                    let _ = kasasagi::uninterruptible(told).await;
+                    1
+                });
+                let winner = kasasagi::race([
+                    loser,
+                    spawn(async {
+                        for _ in 0..3 {
+                            yield_now().await;
+                        }
+                        2
+                    }),
+                ])
+                .await;
+                let after = kasasagi::catch_cancel(pending::<()>()).await;
+                (winner, after.is_err())
+            });
+            until(&loses, 1).await;
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            racing.cancel();
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            tell.send(()).expect("the loser takes its time");
+            assert_eq!(racing.await.expect("it caught it"), (2, true));
+        });
+    });
+}
+
+#[test]
+fn shld_11_what_was_shielded_can_be_awaited_again_in_the_cleanup() {
+    on_each(|runtime| {
+        run(runtime, async {
+            let (tell, told) = oneshot::channel::<()>();
+            let seen = Arc::new(AtomicUsize::new(0));
+            let watch = Arc::clone(&seen);
+            let outer = spawn(async move {
+                let mut inner = spawn(async { told.await.is_ok() });
+                watch.fetch_add(1, Ordering::SeqCst);
+                if let Err(cancelled) = kasasagi::catch_cancel(shield(inner.by_ref())).await {
+                    assert!(inner.await.expect("it was shielded"));
+                    watch.fetch_add(1, Ordering::SeqCst);
+                    cancelled.rethrow::<()>().await;
+                }
+            });
+            until(&seen, 1).await;
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            outer.cancel();
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            tell.send(()).expect("it was shielded");
+            assert!(outer.await.is_err_and(|error| error.is_cancelled()));
+            assert_eq!(seen.load(Ordering::SeqCst), 2);
+        });
+    });
+}

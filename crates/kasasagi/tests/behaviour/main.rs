@@ -11,6 +11,8 @@ mod exceptions;
 mod fetch;
 mod flavour;
 mod gather;
+mod group;
+mod group_cancel;
 mod hand;
 mod messages;
 mod mt;
