@@ -30,6 +30,7 @@ mod builder;
 mod callback;
 mod cancel;
 mod caretaker;
+mod context;
 mod error;
 mod glue;
 mod handle;
@@ -44,6 +45,8 @@ pub use error::{RunError, ShutdownReport};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;
 #[doc(inline)]
+pub use kasasagi_primitive::vars::{Context, ContextVar, Token, TokenError};
+#[doc(inline)]
 pub use kasasagi_reactor::time;
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
 pub use kasasagi_sync as sync;
@@ -52,8 +55,8 @@ pub use kasasagi_sync::{
     CallbackId, InvalidState, Pending, Promise, PromiseError, PromiseState, promise,
 };
 pub use kasasagi_task::{
-    FutureExt, Join, JoinError, Named, Spawn, Task, TaskId, TaskInfo, TaskRef, TaskState, YieldNow,
-    yield_now,
+    FutureExt, InContext, Join, JoinError, Named, Spawn, Task, TaskId, TaskInfo, TaskRef,
+    TaskState, Within, YieldNow, yield_now,
 };
 pub use run::{run, spawn, spawn_local};
 pub use runtime::Runtime;

@@ -3,11 +3,14 @@
 
 mod alone;
 mod auto_traits;
+mod callbacks;
 mod cancel;
 mod caretaking;
 mod child;
+mod context;
 mod fetch;
 mod flavour;
+mod futures;
 mod hand;
 mod messages;
 mod mt;
