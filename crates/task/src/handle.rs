@@ -8,6 +8,7 @@ use crate::state::{After, CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
 use crate::unread;
 use kasasagi_primitive::request::{Asked, Cause, Reason, Request};
 use kasasagi_primitive::sync::atomic::Ordering;
+use kasasagi_primitive::vars::Context as Vars;
 use kasasagi_primitive::wait_site::WaitKind;
 use kasasagi_primitive::{scope, task_context};
 use std::fmt;
@@ -166,6 +167,13 @@ impl<T> Task<T> {
     /// The output, if the task has ended and the output was not taken.
     pub fn try_take(&mut self) -> Option<Result<T, JoinError>> {
         (!self.word.is_taken() && self.is_finished()).then(|| self.take())
+    }
+
+    /// The context that the task runs in, itself: the one it was given, or its own.
+    ///
+    /// Counterpart: `asyncio.Task.get_context`.
+    pub fn context(&self) -> Vars {
+        Vars::of(&self.task().header().rest.context)
     }
 
     /// A reference that inspects and cancels, and does not join.
@@ -491,9 +499,20 @@ unsafe impl Send for TaskRef {}
 unsafe impl Sync for TaskRef {}
 
 impl TaskRef {
-    fn of(task: Ptr) -> Self {
+    pub(crate) fn of(task: Ptr) -> Self {
         task.state().add_ref();
         Self(task)
+    }
+
+    pub(crate) fn ptr(&self) -> Ptr {
+        self.0
+    }
+
+    /// The context that the task runs in, itself: the one it was given, or its own.
+    ///
+    /// Counterpart: `asyncio.Task.get_context`.
+    pub fn context(&self) -> Vars {
+        Vars::of(&self.0.header().rest.context)
     }
 
     /// A reference to the task in a block that a scan came across, unless it is free or complete.
