@@ -109,6 +109,11 @@ impl JoinError {
         self.cause()?.place
     }
 
+    /// The number of the task that asked for the cancellation; `None` if no task did.
+    pub fn cancelled_by(&self) -> Option<TaskId> {
+        self.cause()?.by.and_then(TaskId::new)
+    }
+
     /// Where the task waited when the cancellation reached it; `None` for a panic, if it had not begun, and if it waited
     /// for a future that does not say.
     pub fn interrupted_at(&self) -> Option<&'static Location<'static>> {

@@ -564,6 +564,14 @@ impl TaskRef {
         self.0.shut(reason, Location::caller());
     }
 
+    /// Gives the task up: its future is dropped at its next turn, whatever scopes and shields it has, and what it owes
+    /// is not waited for.
+    #[track_caller]
+    pub fn cut(&self, reason: &'static str) {
+        let cause = cause(Some(Reason::Said(reason)), Location::caller());
+        let _ = self.0.ask(|request| request.cut(cause));
+    }
+
     /// Takes one request back; see [`Task::uncancel`].
     pub fn uncancel(&self) -> usize {
         self.0.uncancel()
@@ -624,6 +632,10 @@ pub fn try_current() -> Option<TaskRef> {
     cell::current().map(TaskRef::of)
 }
 
+fn cause(reason: Option<Reason>, place: &'static Location<'static>) -> Cause {
+    Cause { reason, place: Some(place), by: task_context::current_id(), interrupted: None }
+}
+
 fn told(reason: &dyn fmt::Display) -> Reason {
     Reason::Told(reason.to_string().into())
 }
@@ -634,7 +646,7 @@ impl Ptr {
     }
 
     fn cancel(self, reason: Option<Reason>, place: &'static Location<'static>) -> bool {
-        self.ask_to_end(Cause { reason, place: Some(place), interrupted: None })
+        self.ask_to_end(cause(reason, place))
     }
 
     /// Passes a cancellation on to the task; `false` if it has ended.
@@ -647,7 +659,7 @@ impl Ptr {
 
     fn shut(self, reason: &'static str, place: &'static Location<'static>) {
         let reason = Some(Reason::Said(reason));
-        let cause = Cause { reason, place: Some(place), interrupted: None };
+        let cause = cause(reason, place);
         let _ = self.ask(|request| request.shut(cause));
     }
 
