@@ -6,6 +6,7 @@ mod gather;
 mod http_hello;
 mod memory;
 mod ping_pong;
+mod promise;
 mod spawn;
 mod tcp_echo;
 mod timeouts;
@@ -22,6 +23,7 @@ fn main() {
     suite.bench("gather", gather::rows);
     suite.bench("yield_now", yield_now::rows);
     suite.bench("ping_pong", ping_pong::rows);
+    suite.bench("promise", promise::rows);
     suite.bench("wake", wake::rows);
     suite.bench("timers", timers::rows);
     suite.bench("timeouts", timeouts::rows);

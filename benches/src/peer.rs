@@ -22,6 +22,12 @@ pub trait Peer: Copy + Send + Sync + 'static {
     /// A spawned task; its output, when awaited.
     type Handle<T: Send + 'static>: Future<Output = T> + Send + 'static;
 
+    /// The side of a promised number that sets it.
+    type Promise: Send + 'static;
+
+    /// The side that waits for it.
+    type Pending: Future<Output = u64> + Send + 'static;
+
     /// A listening socket.
     type Listener: Send + Sync + 'static;
 
@@ -70,6 +76,12 @@ pub trait Peer: Copy + Send + Sync + 'static {
     fn group<F>(self, futures: Vec<F>) -> impl Future<Output = ()> + Send
     where
         F: Future<Output = ()> + Send + 'static;
+
+    /// A number that will be set once: the peer's own oneshot, or the one that its users take.
+    fn promise() -> (Self::Promise, Self::Pending);
+
+    /// Sets it.
+    fn keep(promise: Self::Promise, value: u64);
 
     /// Takes over a listening socket of std; called inside.
     fn listener(socket: std::net::TcpListener) -> io::Result<Self::Listener>;

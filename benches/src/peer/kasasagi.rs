@@ -4,7 +4,7 @@ use super::Peer;
 use super::hello::{hello, http};
 use hyper::service::service_fn;
 use kasasagi::net::{TcpListener, TcpStream};
-use kasasagi::{Handle, Runtime, Task, time};
+use kasasagi::{Handle, Pending, Promise, Runtime, Task, time};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -40,9 +40,24 @@ impl<T> Future for Joined<T> {
     }
 }
 
+/// A number that was promised.
+#[derive(Debug)]
+pub struct Promised(Pending<u64, ()>);
+
+impl Future for Promised {
+    type Output = u64;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        let promised = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(promised.expect("promises of benchmarks are kept"))
+    }
+}
+
 impl Peer for Kasasagi {
     const NAME: &'static str = "kasasagi";
     type Handle<T: Send + 'static> = Joined<T>;
+    type Promise = Promise<u64, ()>;
+    type Pending = Promised;
     type Listener = TcpListener;
     type Stream = TcpStream;
 
@@ -110,6 +125,15 @@ impl Peer for Kasasagi {
             Ok(())
         });
         group.await.expect("tasks of benchmarks do not fail");
+    }
+
+    fn promise() -> (Promise<u64, ()>, Promised) {
+        let (promise, pending) = kasasagi::promise();
+        (promise, Promised(pending))
+    }
+
+    fn keep(promise: Promise<u64, ()>, value: u64) {
+        promise.set_result(value).expect("the other side waits");
     }
 
     fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// tokio.
@@ -34,9 +35,24 @@ impl<T> Future for Joined<T> {
     }
 }
 
+/// A number that is sent.
+#[derive(Debug)]
+pub struct Received(oneshot::Receiver<u64>);
+
+impl Future for Received {
+    type Output = u64;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        let received = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(received.expect("promises of benchmarks are kept"))
+    }
+}
+
 impl Peer for Tokio {
     const NAME: &'static str = "tokio";
     type Handle<T: Send + 'static> = Joined<T>;
+    type Promise = oneshot::Sender<u64>;
+    type Pending = Received;
     type Listener = TcpListener;
     type Stream = TcpStream;
 
@@ -111,6 +127,15 @@ impl Peer for Tokio {
         while let Some(output) = set.join_next().await {
             output.expect("tasks of benchmarks do not fail");
         }
+    }
+
+    fn promise() -> (oneshot::Sender<u64>, Received) {
+        let (send, receive) = oneshot::channel();
+        (send, Received(receive))
+    }
+
+    fn keep(promise: oneshot::Sender<u64>, value: u64) {
+        promise.send(value).expect("the other side waits");
     }
 
     fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {

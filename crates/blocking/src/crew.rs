@@ -44,6 +44,9 @@ struct Shared {
     left: Condvar,
 }
 
+/// std's `Arc`, since the model's cannot be unsized.
+pub(crate) type OnQuiet = std::sync::Arc<dyn Fn() + Send + Sync>;
+
 struct Entry {
     job: AnyJob,
     since: Duration,
@@ -52,6 +55,10 @@ struct Entry {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Entry>,
+    // Jobs that were given to a thread which has not come back from them.
+    running: usize,
+    // Called when neither queued nor running jobs are left, without the lock.
+    on_quiet: Option<OnQuiet>,
     // The last is the warmest, and is taken first.
     idle: Vec<Arc<Slot>>,
     lookout: Option<Arc<Slot>>,
@@ -116,9 +123,15 @@ impl State {
             self.idle.push(Arc::clone(slot));
             return (Step::Rest, 0);
         };
+        self.running += 1;
         let starts =
             if self.queue.is_empty() { 0 } else { self.grow_for_waiting(clock::now(), config) };
         (Step::Run(entry.job), starts)
+    }
+
+    /// Whether no job is queued or running. One that runs does so until all whom it woke have been woken.
+    fn is_quiet(&self) -> bool {
+        self.running == 0 && self.queue.is_empty()
     }
 
     /// Takes a leaving thread out of the books, and gives the handles of those that left before it.
@@ -155,6 +168,7 @@ impl Crew {
                 return;
             }
             if let Some(slot) = state.idle.pop() {
+                state.running += 1;
                 drop(state);
                 slot.give(Order::Run(job));
                 return;
@@ -233,9 +247,7 @@ impl Crew {
                 Step::Run(job) => {
                     contained(|| job.run());
                     contained(|| drop(job));
-                    let (step, starts) = self.shared.state.lock().next(&slot, &self.shared.config);
-                    self.start(starts);
-                    step
+                    self.after_job(&slot)
                 }
                 Step::Rest => match slot.wait_for(self.shared.config.keep_alive) {
                     Some(order) => order.into(),
@@ -254,6 +266,34 @@ impl Crew {
                 }
             };
         }
+    }
+
+    /// Back from a job: the next step.
+    fn after_job(&self, slot: &Arc<Slot>) -> Step {
+        let (step, starts, on_quiet) = {
+            let mut state = self.shared.state.lock();
+            state.running -= 1;
+            let (step, starts) = state.next(slot, &self.shared.config);
+            let on_quiet = if state.is_quiet() { state.on_quiet.clone() } else { None };
+            (step, starts, on_quiet)
+        };
+        self.start(starts);
+        if let Some(on_quiet) = on_quiet {
+            contained(|| on_quiet());
+        }
+        step
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.shared.state.lock().is_quiet()
+    }
+
+    /// Has `f` called whenever the last job has ended, until the crew is closed.
+    pub(crate) fn on_quiet(&self, f: OnQuiet) {
+        let mut state = self.shared.state.lock();
+        let old = if state.closed { Some(f) } else { state.on_quiet.replace(f) };
+        drop(state);
+        drop(old);
     }
 
     /// A new thread's first step: the lookout's seat if work waits there unwatched, else as the others.
@@ -329,11 +369,13 @@ impl Crew {
 
     /// Takes no more jobs, cancels those that wait, sends idle threads away.
     pub(crate) fn close(&self) {
-        let (queue, idle, lookout) = {
+        let (queue, idle, lookout, on_quiet) = {
             let mut state = self.shared.state.lock();
             state.closed = true;
-            (mem::take(&mut state.queue), mem::take(&mut state.idle), state.lookout.take())
+            let (queue, idle) = (mem::take(&mut state.queue), mem::take(&mut state.idle));
+            (queue, idle, state.lookout.take(), state.on_quiet.take())
         };
+        drop(on_quiet);
         for slot in idle.iter().chain(&lookout) {
             slot.give(Order::Leave);
         }

@@ -123,6 +123,22 @@ impl Pool {
         Metrics { threads, idle, queued }
     }
 
+    /// Whether no closure waits for a thread and none runs.
+    ///
+    /// A closure runs, in this sense, until the future that waits for its result has been woken. One whose future was
+    /// dropped before it had started waits until its turn comes.
+    pub fn is_quiet(&self) -> bool {
+        self.owner.crew.is_quiet()
+    }
+
+    /// Has `f` called, on a thread of the pool, each time the last closure has ended and none waits.
+    ///
+    /// There is one such function: another one takes its place. It is dropped when the pool closes, and must not hand
+    /// the pool a closure itself.
+    pub fn on_quiet(&self, f: impl Fn() + Send + Sync + 'static) {
+        self.owner.crew.on_quiet(std::sync::Arc::new(f));
+    }
+
     /// Closes the pool, and waits for running closures, `limit` at most.
     ///
     /// Closures that have not started are cancelled with [`BlockingError::Closed`], and so are those handed in from

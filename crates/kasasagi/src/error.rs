@@ -10,6 +10,9 @@ use std::fmt;
 pub enum RunError {
     /// It was called inside a task. The future was dropped unpolled.
     Nested,
+    /// Ctrl-C was pressed, and main was cancelled for it; see
+    /// [`Builder::handle_ctrl_c`](crate::Builder::handle_ctrl_c).
+    Interrupted,
     /// The runtime is shut down. The future was dropped unpolled.
     Closed,
     /// Main was cancelled; the text says by whom or why, if it was said.
@@ -27,6 +30,7 @@ impl fmt::Display for RunError {
                 "`run` was called on a runtime that is shut down: call it before `shutdown`, or build another \
                  runtime",
             ),
+            Self::Interrupted => f.write_str("main was interrupted by Ctrl-C"),
             Self::Cancelled(None) => f.write_str("main was cancelled"),
             Self::Cancelled(Some(reason)) => write!(f, "main was cancelled: {reason}"),
         }

@@ -1,32 +1,49 @@
 //! Where the reactor becomes the scheduler's driver. Neither knows the other.
 
+use kasasagi_blocking::Pool;
 use kasasagi_reactor::Reactor;
 use kasasagi_scheduler::Driver;
 
-pub(crate) struct IoDriver(pub(crate) Reactor);
+pub(crate) struct IoDriver {
+    pub(crate) reactor: Reactor,
+    /// Its closures hold the time where that stands still.
+    pub(crate) pool: Pool,
+}
 
 impl Driver for IoDriver {
     fn now(&self) -> u64 {
-        self.0.now()
+        self.reactor.now()
     }
 
     fn deadline(&self, seat: usize) -> u64 {
-        self.0.deadline(seat)
+        self.reactor.deadline(seat)
     }
 
     fn fire(&self, seat: usize, now: u64, max: usize) -> usize {
-        self.0.fire_some(seat, now, max)
+        self.reactor.fire_some(seat, now, max)
     }
 
     fn look(&self, max_events: usize) -> usize {
-        self.0.look(max_events)
+        self.reactor.look(max_events)
     }
 
     fn attend(&self, until: u64, max_events: usize) -> usize {
-        self.0.attend(until, max_events)
+        self.reactor.attend(until, max_events)
     }
 
     fn unpark(&self) {
-        self.0.interrupt();
+        self.reactor.interrupt();
+    }
+
+    fn stands_still(&self) -> bool {
+        self.reactor.is_paused()
+    }
+
+    fn is_held(&self) -> bool {
+        !self.pool.is_quiet()
+    }
+
+    fn jump(&self, held: bool) -> bool {
+        self.reactor.jump(held)
     }
 }

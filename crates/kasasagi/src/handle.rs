@@ -1,12 +1,14 @@
 //! All engines of one runtime together, cloned everywhere: what "this runtime" means to code inside it.
 
+use crate::callback::Calls;
 use kasasagi_blocking::Pool;
 use kasasagi_primitive::current::Current;
-use kasasagi_primitive::park::Parker;
+use kasasagi_primitive::defer;
+use kasasagi_primitive::report::{self, ExceptionHook, Hook};
 use kasasagi_primitive::thread_local;
 use kasasagi_reactor::{Registry, Timers};
 use kasasagi_scheduler::{Metrics, Spawner};
-use kasasagi_task::{Spawn, Task, TaskInfo};
+use kasasagi_task::{Fallible, Spawn, Task, TaskInfo};
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
@@ -32,8 +34,10 @@ pub(crate) struct Engines {
     pub(crate) registry: Registry,
     pub(crate) timers: Timers,
     pub(crate) pool: Pool,
+    pub(crate) calls: Arc<Calls>,
     pub(crate) name: Box<str>,
     pub(crate) debug: bool,
+    pub(crate) hook: Hook,
 }
 
 /// There is no runtime on this thread.
@@ -100,6 +104,19 @@ impl Handle {
         self.0.spawner.spawn(Location::caller(), what)
     }
 
+    /// Spawns a task whose error is reported if nobody looks at it; see
+    /// [`kasasagi::spawn_fallible`](crate::spawn_fallible).
+    #[track_caller]
+    pub fn spawn_fallible<F, T, E>(&self, what: F) -> Task<Result<T, E>>
+    where
+        F: Spawn<Output = Result<T, E>>,
+        F::Future: Send + 'static,
+        T: Send + 'static,
+        E: fmt::Display + Send + 'static,
+    {
+        self.0.spawner.spawn(Location::caller(), Fallible::new(what))
+    }
+
     /// Runs `future` to its end on this thread, which must not be a worker, while the runtime's workers run
     /// its tasks.
     ///
@@ -127,16 +144,14 @@ impl Handle {
         // Entered first, and so left after the future is dropped.
         let _entered = self.enter(None);
         let mut future = pin!(future.into_future());
-        let parker = Parker::new();
-        let waker = parker.unparker().into_waker();
+        let mut guest = self.0.spawner.guest();
+        let waker = guest.waker();
         let mut cx = Context::from_waker(&waker);
-        let mut guest = None;
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return output;
             }
-            guest.get_or_insert_with(|| self.0.spawner.guest());
-            parker.park();
+            guest.wait();
         }
     }
 
@@ -164,11 +179,28 @@ impl Handle {
         self.0.debug
     }
 
+    /// What is called with the reports of this runtime; `None` is the default, a line on stderr for each.
+    ///
+    /// Counterpart: `loop.get_exception_handler`.
+    pub fn exception_hook(&self) -> Option<ExceptionHook> {
+        self.0.hook.get()
+    }
+
+    /// Has reports go to `hook` from now on, `None`: to stderr; see
+    /// [`Builder::exception_hook`](crate::Builder::exception_hook). Returns the one before.
+    ///
+    /// Counterpart: `loop.set_exception_handler`.
+    pub fn set_exception_hook(&self, hook: Option<ExceptionHook>) -> Option<ExceptionHook> {
+        self.0.hook.set(hook)
+    }
+
     /// Makes this the runtime of the thread, in `seat` if it sits in one.
     pub(crate) fn enter(&self, seat: Option<usize>) -> Entered {
         let engines = &*self.0;
         Entered {
             previous: CURRENT.with(|current| current.replace(Some(self.clone()))),
+            _defer: defer::enter(Arc::clone(&self.0) as Arc<dyn defer::Defer>),
+            _hook: engines.hook.enter(),
             _registry: engines.registry.enter(),
             _timers: engines.timers.enter(seat),
             _pool: engines.pool.enter(),
@@ -185,6 +217,8 @@ impl fmt::Debug for Handle {
 /// The runtime of a thread until this is dropped, and the one before it then.
 pub(crate) struct Entered {
     previous: Option<Handle>,
+    _defer: defer::Entered,
+    _hook: report::Entered,
     _registry: kasasagi_reactor::RegistryGuard,
     _timers: kasasagi_reactor::TimersGuard,
     _pool: kasasagi_blocking::Entered,

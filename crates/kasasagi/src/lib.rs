@@ -28,6 +28,7 @@ mod as_completed;
 #[cfg(doctest)]
 mod book;
 mod builder;
+mod callback;
 mod cancel;
 mod caretaker;
 mod child_error;
@@ -38,16 +39,20 @@ mod gather;
 mod glue;
 mod group;
 mod handle;
+mod interrupt;
 mod map_concurrent;
 mod race;
 mod run;
 mod runtime;
 mod shield;
 pub mod task;
+pub mod time;
+mod virtual_time;
 mod wait;
 
 pub use as_completed::{AsCompleted, Next, NextTask, Timed, as_completed};
 pub use builder::Builder;
+pub use callback::TimerHandle;
 pub use cancel::{Cancelled, CatchCancel, Rethrow, Uninterruptible, catch_cancel, uninterruptible};
 pub use child_error::ChildError;
 pub use error::{RunError, ShutdownReport};
@@ -57,17 +62,20 @@ pub use gather::{FirstError, Gather, GatherMixed, Mixed, TryGather, gather, try_
 pub use group::{ChildOutput, GroupError, GroupScope, TaskGroup};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;
-#[doc(inline)]
-pub use kasasagi_reactor::time;
+pub use kasasagi_primitive::report::{ExceptionHook, Report, ReportKind, Reported};
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
 pub use kasasagi_sync as sync;
+#[doc(inline)]
+pub use kasasagi_sync::{
+    CallbackId, InvalidState, Pending, Promise, PromiseError, PromiseState, promise,
+};
 pub use kasasagi_task::{
     FutureExt, IntoTask, Join, JoinError, Named, Spawn, Spawner, Task, TaskHandle, TaskId,
     TaskInfo, TaskMut, TaskRef, TaskState, YieldNow, yield_now,
 };
 pub use map_concurrent::{MapConcurrent, map_concurrent};
 pub use race::{Race, race};
-pub use run::{run, spawn, spawn_local};
+pub use run::{run, spawn, spawn_fallible, spawn_local};
 pub use runtime::Runtime;
 pub use shield::{Shield, shield};
 pub use wait::{ReturnWhen, Wait, Waited, wait};

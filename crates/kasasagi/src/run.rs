@@ -2,12 +2,18 @@
 
 use crate::error::RunError;
 use crate::handle::Handle;
+use crate::interrupt::Policy;
 use crate::runtime::Runtime;
-use kasasagi_task::{Spawn, Task};
+use kasasagi_task::{Fallible, Spawn, Task};
+use std::fmt;
 use std::panic::Location;
 
 /// Runs `future` to its end on a runtime made for it, with the calling thread as its first worker, then
 /// cancels the tasks that are left, waits for them, and returns the output.
+///
+/// On the main thread the first Ctrl-C cancels the future, and when the cleanups are done, the process ends by the
+/// signal; the second ends it at once. A program that handles SIGINT itself is left alone; one that wants to go on
+/// after its cleanup builds a [`Runtime`] with [`Builder::handle_ctrl_c`](crate::Builder::handle_ctrl_c).
 ///
 /// # Panics
 /// If the future panics, with its payload; if it is called inside a task; if it was cancelled; if the
@@ -29,12 +35,15 @@ pub fn run<F: IntoFuture>(future: F) -> F::Output {
     assert!(!kasasagi_scheduler::is_worker(), "{}", RunError::Nested);
     let mut builder = Runtime::builder();
     builder.make_do = true;
+    builder.ctrl_c = Policy::OnMainThread;
     let runtime = match builder.build() {
         Ok(runtime) => runtime,
         Err(error) => panic!("`kasasagi::run` could not build a runtime: {error}"),
     };
     match runtime.run_and_end(place, future.into_future()) {
         Ok(output) => output,
+        // SIGINT is what it was before: whoever waits for the process sees how it ended.
+        Err(RunError::Interrupted) => kasasagi_signal::interrupt_process(),
         Err(error) => panic!("`kasasagi::run` has no output: {error}"),
     }
 }
@@ -82,6 +91,37 @@ where
         Ok(task) => task,
         Err(what) => spawn_elsewhere(place, what),
     }
+}
+
+/// Spawns a task whose error must not go unseen: dropped unread, an `Err` is reported through the exception hook, as
+/// a panic is of every task.
+///
+/// Awaiting the handle, or taking the output otherwise, is looking at it. The report is made by whoever drops the
+/// output: the worker if there is no handle any more, or the handle's drop.
+///
+/// # Panics
+/// Where no runtime runs.
+///
+/// # Examples
+/// ```
+/// kasasagi::run(async {
+///     // `kasasagi: a task failed and nobody looked at its error: … no such magpie` on stderr.
+///     drop(kasasagi::spawn_fallible(async { Err::<(), _>("no such magpie") }));
+///     let looked_at = kasasagi::spawn_fallible(async { Err::<(), _>("no such bridge") });
+///     assert_eq!(looked_at.await.expect("it ends"), Err("no such bridge"));
+/// });
+/// ```
+///
+/// Counterpart: every task of asyncio, whose "exception was never retrieved" comes when it is garbage.
+#[track_caller]
+pub fn spawn_fallible<F, T, E>(what: F) -> Task<Result<T, E>>
+where
+    F: Spawn<Output = Result<T, E>>,
+    F::Future: Send + 'static,
+    T: Send + 'static,
+    E: fmt::Display + Send + 'static,
+{
+    spawn(Fallible::new(what))
 }
 
 /// As `spawn`, from a thread that polls no task: in `block_on`, or in a closure of the pool.

@@ -5,11 +5,14 @@ use crate::caretaker::{Caretaker, Household};
 use crate::error::{RunError, ShutdownReport};
 use crate::glue::IoDriver;
 use crate::handle::{Engines, Handle};
+use crate::interrupt::{Interrupt, Policy};
+use crate::virtual_time;
 use kasasagi_blocking::Pool;
+use kasasagi_primitive::report::{self, Report, ReportKind};
 use kasasagi_primitive::sync::{Condvar, Mutex};
 use kasasagi_primitive::tell::tell;
-use kasasagi_reactor::Reactor;
-use kasasagi_scheduler::{Config, Worker};
+use kasasagi_reactor::{Clock, Reactor};
+use kasasagi_scheduler::{Config, FrontSeat, Worker};
 use kasasagi_task::{Attributes, JoinError, TaskInfo, panic_site};
 use std::fmt;
 use std::io;
@@ -38,6 +41,7 @@ use std::time::Duration;
 pub struct Runtime {
     handle: Handle,
     grace: Duration,
+    ctrl_c: Policy,
     threads: Vec<JoinHandle<()>>,
     running: Arc<Running>,
     caretaker: Arc<Caretaker>,
@@ -70,6 +74,7 @@ pub(crate) struct ThreadHooks {
     prefix: String,
     start: Option<Hook>,
     stop: Option<Hook>,
+    reports: report::Hook,
 }
 
 impl ThreadHooks {
@@ -78,17 +83,20 @@ impl ThreadHooks {
     }
 
     pub(crate) fn around(self, run: impl FnOnce()) {
-        call(self.start);
+        // Outside the runtime: what is spawned there is refused, but reports have their way.
+        let _reports = self.reports.enter();
+        call("the hook `on_thread_start` panicked", self.start);
         run();
-        call(self.stop);
+        call("the hook `on_thread_stop` panicked", self.stop);
     }
 }
 
-/// Calls a hook. A panic of it ends here: the panic hook has told of it, and a thread that ended would be missed by
-/// its tasks and waited for by the shutdown.
-fn call(hook: Option<Hook>) {
+/// Calls a hook. A panic of it is reported and ends here: a thread that ended would be missed by its tasks and waited
+/// for by the shutdown.
+fn call(what: &'static str, hook: Option<Hook>) {
     let Some(hook) = hook else { return };
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook())) {
+        Report::new(ReportKind::Callback, what).panic(&*payload).send();
         // Its drop is foreign code as well.
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             std::mem::forget(second);
@@ -112,7 +120,9 @@ impl Runtime {
 
     pub(crate) fn build(builder: Builder, seats: usize) -> io::Result<Self> {
         panic_site::remember();
-        let reactor = Reactor::new(seats)?;
+        let clock = if builder.virtual_time { Clock::paused() } else { Clock::pausable() };
+        let reactor = Reactor::with_clock(seats, clock)?;
+        let pool = Pool::new(builder.pool_config());
         let caretaker = Arc::new(Caretaker::default());
         let mut config = Config::with_seats(seats);
         if let Some(seed) = builder.seed {
@@ -121,29 +131,45 @@ impl Runtime {
         let on_vacant = Arc::clone(&caretaker);
         config.on_vacant = Some(Arc::new(move || Caretaker::call(&on_vacant)));
         let (registry, timers) = (reactor.registry(), reactor.timers());
-        let (spawner, workers) =
-            kasasagi_scheduler::new(config, Box::new(IoDriver(reactor.clone())));
+        let (spawner, workers) = kasasagi_scheduler::new(
+            config,
+            Box::new(IoDriver { reactor: reactor.clone(), pool: pool.clone() }),
+        );
         for seat in 0..seats {
             timers.bind(seat, spawner.waker_of(seat));
         }
-        let pool = Pool::new(builder.pool_config());
         let closer = Arc::new(Closer { reactor, pool: pool.clone() });
         let debug = builder.debug.unwrap_or_else(|| {
             std::env::var_os("KASASAGI_DEBUG")
                 .is_some_and(|value| value != "0" && !value.is_empty())
         });
         let name = builder.name.clone().into_boxed_str();
-        let handle = Handle::new(Engines { spawner, registry, timers, pool, name, debug });
+        if builder.virtual_time {
+            virtual_time::watch_pool(&spawner, &pool);
+        }
+        let calls = Arc::default();
+        let handle = Handle::new(Engines {
+            spawner,
+            registry,
+            timers,
+            pool,
+            calls,
+            name,
+            debug,
+            hook: report::Hook::new(builder.exception_hook),
+        });
         let hooks = ThreadHooks {
             prefix: builder.thread_name.unwrap_or(builder.name),
             start: builder.on_thread_start,
             stop: builder.on_thread_stop,
+            reports: handle.engines().hook.clone(),
         };
         let household =
             Household { handle: handle.clone(), closer: Arc::clone(&closer), hooks: hooks.clone() };
         let mut runtime = Self {
             handle,
             grace: builder.shutdown_grace,
+            ctrl_c: builder.ctrl_c,
             threads: Vec::new(),
             running: Arc::default(),
             caretaker,
@@ -229,7 +255,8 @@ impl Runtime {
     ///
     /// # Errors
     /// [`RunError::Nested`] inside a task, [`RunError::Closed`] after the end, [`RunError::Cancelled`] if
-    /// something cancelled the future.
+    /// something cancelled the future, [`RunError::Interrupted`] if Ctrl-C did; see
+    /// [`Builder::handle_ctrl_c`].
     ///
     /// # Panics
     /// If the future panics, with its payload.
@@ -249,9 +276,24 @@ impl Runtime {
             return Ok(self.handle.block_on(future));
         };
         let _entered = self.handle.enter(Some(0));
-        let output = seat.run_until(place, Attributes::default(), future.into_future());
+        let output = self.run_main(&seat, place, future.into_future());
         drop(seat);
-        output.map_err(main_error)
+        output.map_err(MainError::into_run_error)
+    }
+
+    /// Runs main in the seat, and watches Ctrl-C meanwhile.
+    ///
+    /// Not longer: what is pressed while the tasks that are left clean up does what it did before.
+    fn run_main<F: Future>(
+        &self,
+        seat: &FrontSeat,
+        place: &'static Location<'static>,
+        future: F,
+    ) -> Result<F::Output, MainError> {
+        let interrupt = Interrupt::watch(self.ctrl_c, self.handle.debug());
+        let born = |main| interrupt.is_for(main);
+        let output = seat.run_watched(place, Attributes::default(), future, born);
+        output.map_err(|error| MainError { error, interrupted: interrupt.presses() > 0 })
     }
 
     /// As `run`, and the tasks that are left end before the thread leaves its seat.
@@ -264,10 +306,10 @@ impl Runtime {
             let spawner = &self.handle.engines().spawner;
             let Ok(seat) = spawner.enter() else { return Err(RunError::Closed) };
             let _entered = self.handle.enter(Some(0));
-            let output = seat.run_until(place, Attributes::default(), future);
+            let output = self.run_main(&seat, place, future);
             // Leftovers are told of before they are cancelled, in debug mode; see `end`.
             if !self.handle.debug() {
-                let clock = kasasagi_reactor::Clock::system();
+                let clock = Clock::system();
                 let until = clock.now().checked_add(self.grace);
                 spawner.close();
                 seat.drain(|| until.is_some_and(|until| clock.now() >= until));
@@ -276,7 +318,7 @@ impl Runtime {
             output
         };
         let _ = self.end(self.grace);
-        output.map_err(main_error)
+        output.map_err(MainError::into_run_error)
     }
 
     /// Ends the runtime: cancels its tasks, waits for them and the threads, `grace` at most, and tells what
@@ -298,7 +340,7 @@ impl Runtime {
     fn end(&mut self, grace: Duration) -> ShutdownReport {
         let mut report = ShutdownReport::default();
         let Some(closer) = self.closer.take() else { return report };
-        let clock = kasasagi_reactor::Clock::system();
+        let clock = Clock::system();
         let until = clock.now().checked_add(grace);
         let left =
             || until.map_or(Duration::MAX, |until| until.saturating_duration_since(clock.now()));
@@ -339,11 +381,21 @@ impl Runtime {
     }
 }
 
-fn main_error(error: JoinError) -> RunError {
-    let reason = error.reason().map(str::to_owned);
-    match error.into_panic() {
-        Ok(payload) => std::panic::resume_unwind(payload),
-        Err(_) => RunError::Cancelled(reason),
+/// Why main ended without an output.
+struct MainError {
+    error: JoinError,
+    interrupted: bool,
+}
+
+impl MainError {
+    /// What `run` returns; called when all is cleaned up, since a panic of main goes on from here.
+    fn into_run_error(self) -> RunError {
+        let reason = self.error.reason().map(str::to_owned);
+        match self.error.into_panic() {
+            Ok(payload) => std::panic::resume_unwind(payload),
+            Err(_) if self.interrupted => RunError::Interrupted,
+            Err(_) => RunError::Cancelled(reason),
+        }
     }
 }
 
@@ -355,7 +407,7 @@ impl Running {
 
     /// Waits until all have ended, `limit` at most; returns how many have not.
     fn wait(&self, limit: Duration) -> usize {
-        let clock = kasasagi_reactor::Clock::system();
+        let clock = Clock::system();
         let until = clock.now().checked_add(limit);
         let mut count = self.count.lock();
         while *count > 0 {

@@ -3,6 +3,7 @@
 //! Its pointer stands in the task's context, so that leaves reach it without knowing tasks. Whoever has the task
 //! may read and write what stands behind a lock; the scopes are touched only by the thread that polls the task.
 
+use crate::report::Hook;
 use crate::request::Request;
 use crate::scope::Scopes;
 use crate::sync::Mutex;
@@ -24,6 +25,8 @@ pub struct Cold {
     pub vars: Mutex<Erased>,
     /// What is called when the task is done: the roof's.
     pub callbacks: Mutex<Erased>,
+    /// Where the runtime that the task failed in wants it reported, should nobody look.
+    pub hook: Mutex<Option<Hook>>,
     pub(crate) scopes: Scopes,
 }
 

@@ -116,6 +116,11 @@ impl Request {
         self.cancel(cause)
     }
 
+    /// Whether the runtime's end asked the task to end.
+    pub fn is_shut(&self) -> bool {
+        self.shut
+    }
+
     /// The task turned out to be done: nobody will take what is pending.
     pub fn void(&mut self) {
         self.pending = false;

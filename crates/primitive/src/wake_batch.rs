@@ -110,7 +110,7 @@ fn wake(waker: Waker) -> Result<(), Box<dyn Any + Send>> {
 }
 
 /// Drops a panic's payload, whose own drop may panic again.
-fn drop_payload(payload: Box<dyn Any + Send>) {
+pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         // Twice is malice; the second one is leaked.
         mem::forget(second);

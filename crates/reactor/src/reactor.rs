@@ -100,11 +100,34 @@ impl Reactor {
     }
 
     /// The clock's moment, in nanoseconds since its epoch.
+    ///
+    /// With a clock that can be paused it is the system's, whether that is paused or not, and all moments that
+    /// are given to the reactor, or come from it, are the system's.
     pub fn now(&self) -> u64 {
-        self.clock().now_ns()
+        self.clock().turner_ns()
     }
 
-    /// When the next timer of `seat` is due; [`NEVER`](crate::NEVER) without timers.
+    /// Whether the clock is paused: then time moves by [`jump`](Self::jump) alone.
+    pub fn is_paused(&self) -> bool {
+        self.clock().is_paused()
+    }
+
+    /// Moves a paused clock on to the moment at which the first timer of any seat is due; says whether one is.
+    ///
+    /// It moves by nothing if one is due already. `held`: not beyond the moment until which it is
+    /// [forced](Clock::force_until). Fires nothing. The caller sees to it that nobody has anything to do before.
+    pub fn jump(&self, held: bool) -> bool {
+        let (clock, timers) = (self.clock(), self.shared.house.timers());
+        let Some(earliest) = timers.earliest().filter(|_| clock.is_paused()) else { return false };
+        if held && earliest > clock.forced_until() && earliest > clock.now_ns() {
+            return false;
+        }
+        clock.jump(earliest);
+        true
+    }
+
+    /// When the next timer of `seat` is due; [`NEVER`](crate::NEVER) without timers. With a paused clock 0 if it is
+    /// due, and never if not.
     ///
     /// Takes no lock. Exact as a rule. Too early, by a part of the time that is left, when one of very many timers
     /// that lie far ahead together was cancelled. Late, by 0.25 ms at most, where the seat has so many timers that it
@@ -114,7 +137,8 @@ impl Reactor {
     /// thread on time, if it is the one that has [entered](Timers::enter) with a seat, for as long as it is entered.
     /// (On Linux a thread is else woken up to 50 µs late.)
     pub fn deadline(&self, seat: usize) -> u64 {
-        let deadline = self.shared.house.timers().shard(seat).deadline();
+        let timers = self.shared.house.timers();
+        let deadline = timers.clock_ref().to_turner(timers.shard(seat).deadline());
         if deadline != crate::NEVER {
             Timers::be_prompt();
         }
@@ -133,7 +157,8 @@ impl Reactor {
 
     /// As [`fire`](Self::fire), but `max` timers at most.
     pub fn fire_some(&self, seat: usize, now: u64, max: usize) -> usize {
-        self.shared.house.timers().shard(seat).fire(now, max)
+        let timers = self.shared.house.timers();
+        timers.shard(seat).fire(timers.clock_ref().from_turner(now), max)
     }
 
     /// Wakes those whose sources are ready, without waiting; returns the number of events.

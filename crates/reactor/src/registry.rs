@@ -89,13 +89,16 @@ impl Shared {
     /// Wakes whom the events concern, with no lock held. A waker that panics keeps no event from the others.
     fn hand_out(&self, mut events: Vec<Event>) -> usize {
         let count = events.len();
-        let mut batch = WakeBatch::new();
-        for event in events.drain(..) {
-            if let Some(source) = self.table.find(event.key) {
-                tell(source, event.bits, &mut batch);
+        // Most looks of a busy worker find nothing, and a batch is half a kilobyte to set up and to drop.
+        if count > 0 {
+            let mut batch = WakeBatch::new();
+            for event in events.drain(..) {
+                if let Some(source) = self.table.find(event.key) {
+                    tell(source, event.bits, &mut batch);
+                }
             }
+            batch.wake_all_caught();
         }
-        batch.wake_all_caught();
         self.spare.lock().push(events);
         count
     }

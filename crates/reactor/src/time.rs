@@ -5,10 +5,10 @@
 
 pub(crate) mod clock;
 mod interval;
+mod limit;
 mod shard;
 mod slack;
 mod sleep;
-mod limit;
 mod timeout;
 mod timeout_scope;
 pub(crate) mod timers;
@@ -26,5 +26,6 @@ pub use timeout_scope::{Limited, RescheduleError, TimeoutScope, timeout_scope};
 ///
 /// Counterpart: `loop.time()`.
 pub fn now() -> Instant {
-    Timers::current().map_or_else(Clock::system, |timers| timers.clock()).now()
+    Timers::with_current(|timers| timers.map(|timers| timers.clock_ref().now()))
+        .unwrap_or_else(|| Clock::system().now())
 }

@@ -39,6 +39,27 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Ends the `attend` under way, or else the next.
     fn unpark(&self);
+
+    /// Whether its timers go by a clock that stands still until `jump` moves it; `now` does not. The deadline of a seat
+    /// is in the past then if something is due, else [`NEVER`]. Costs a load or two; asked before each sleep.
+    ///
+    /// Who has it begin or end to stand still calls [`Spawner::rouse`](crate::Spawner::rouse) afterwards.
+    fn stands_still(&self) -> bool {
+        false
+    }
+
+    /// Whether threads that the scheduler does not know hold the time: they are at work, and may wake a task. Whoever
+    /// ends to hold it calls [`Spawner::reconsider`](crate::Spawner::reconsider) afterwards.
+    fn is_held(&self) -> bool {
+        false
+    }
+
+    /// Moves the clock that stands still on, to the first moment at which something is due; says whether something is.
+    /// Called while no seat and no guest has anything to do. It fires nothing, does not block, and does not come
+    /// back to the scheduler. `held`: what `is_held` said before.
+    fn jump(&self, _held: bool) -> bool {
+        false
+    }
 }
 
 /// No outside world: a clock and a place to wait. For schedulers without I/O, and for models.

@@ -3,8 +3,7 @@
 use crate::seat::Local;
 use crate::shared::{Keeper, Shared};
 use kasasagi_primitive::sync::Arc;
-use kasasagi_primitive::sync::atomic::{Ordering, fence};
-use kasasagi_task::{Attributes, JoinError};
+use kasasagi_task::{Attributes, JoinError, TaskRef};
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
@@ -82,8 +81,22 @@ impl FrontSeat {
         attributes: Attributes,
         future: F,
     ) -> Result<F::Output, JoinError> {
+        self.run_watched(place, attributes, future, drop)
+    }
+
+    /// As [`run_until`](Self::run_until); `born` is given the task before it runs, and must not panic.
+    ///
+    /// # Errors
+    /// As [`run_until`](Self::run_until).
+    pub fn run_watched<F: Future>(
+        &self,
+        place: &'static Location<'static>,
+        attributes: Attributes,
+        future: F,
+        born: impl FnOnce(TaskRef),
+    ) -> Result<F::Output, JoinError> {
         let local = self.local();
-        local.seated(|| local.run_root(place, attributes, future))
+        local.seated(|| local.run_root(place, attributes, future, born))
     }
 
     /// Runs tasks until the scheduler is closed and none is left, or `stop` says so.
@@ -120,37 +133,6 @@ impl Drop for FrontSeat {
         shared.front_left.notify_all();
         // Only now: a caretaker that is called finds the seat free.
         shared.left(0);
-    }
-}
-
-/// A thread without a seat that waits for what seats serve: events, timers, tasks. As long as it is there, the
-/// caretaker looks after an otherwise deserted scheduler.
-#[derive(Debug)]
-#[must_use = "a guest is served until this is dropped"]
-pub struct Guest {
-    shared: Arc<Shared>,
-}
-
-impl Guest {
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        shared.guests.fetch_add(1, Ordering::Relaxed);
-        // Pairs with the fence in `live` that `left` makes: who leaves the last seat sees the guest, or is seen to
-        // have left.
-        fence(Ordering::SeqCst);
-        if shared.is_deserted() {
-            shared.call_caretaker();
-        }
-        Self { shared: Arc::clone(shared) }
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let last = self.shared.guests.fetch_sub(1, Ordering::AcqRel) == 1;
-        if last && self.shared.front.lock().caretaker {
-            // It may sit there for this guest alone.
-            self.shared.unpark(0);
-        }
     }
 }
 

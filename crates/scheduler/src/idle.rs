@@ -249,6 +249,12 @@ impl Idle {
         self.word.fetch_and(!ATTENDED, Ordering::AcqRel);
     }
 
+    /// Who attends.
+    pub(crate) fn attendant(&self) -> Option<usize> {
+        let now = self.load();
+        (now & ATTENDED != 0).then_some(((now & ATTENDANT_MASK) >> ATTENDANT_SHIFT) as usize)
+    }
+
     pub(crate) fn is_attended(&self) -> bool {
         self.load() & ATTENDED != 0
     }

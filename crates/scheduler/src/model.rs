@@ -2,6 +2,8 @@
 //!
 //! Time does not pass: a sleep with a limit ends by a wake or never, and loom reports the deadlock.
 
+mod lull;
+
 use crate::driver::{Driver, NEVER};
 use crate::seat::Local;
 use crate::shared::Shared;
@@ -50,7 +52,11 @@ impl Driver for Still {
 }
 
 fn scheduler(seats: usize) -> Spawner {
-    new(Config::with_seats(seats), Box::new(Still::default())).0
+    scheduler_with(seats, Box::new(Still::default()))
+}
+
+fn scheduler_with(seats: usize, driver: Box<dyn Driver>) -> Spawner {
+    new(Config::with_seats(seats), driver).0
 }
 
 fn sit(shared: &Arc<Shared>, seat: usize) -> Local {

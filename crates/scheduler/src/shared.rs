@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::driver::{Driver, NEVER};
 use crate::idle::Idle;
+use crate::lull::Lull;
 use crate::metrics::{Count, Metrics};
 use crate::seat::{Core, Seat};
 use kasasagi_primitive::CachePadded;
@@ -37,6 +38,8 @@ pub(crate) struct Front {
 pub(crate) struct Shared {
     pub(crate) seats: Box<[CachePadded<Seat>]>,
     pub(crate) idle: CachePadded<Idle>,
+    /// Shared with the wakers of guests.
+    pub(crate) lull: Arc<CachePadded<Lull>>,
     pub(crate) injector: Injector<Runnable>,
     pub(crate) driver: Box<dyn Driver>,
     pub(crate) config: Config,
@@ -70,6 +73,7 @@ impl Shared {
         Arc::new(Self {
             seats: cores.into_iter().map(|core| CachePadded::new(Seat::new(core))).collect(),
             idle: CachePadded::new(idle),
+            lull: Arc::new(CachePadded::new(Lull::new(config.seats))),
             injector: Injector::new(),
             driver,
             vacant: AtomicU32::new(all),

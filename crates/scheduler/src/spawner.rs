@@ -3,7 +3,8 @@
 use crate::config::{Config, MAX_SEATS};
 use crate::current;
 use crate::driver::Driver;
-use crate::front::{FrontSeat, Guest};
+use crate::front::FrontSeat;
+use crate::guest::Guest;
 use crate::metrics::Metrics;
 use crate::shared::{Keeper, Shared};
 use crate::worker::Worker;
@@ -84,7 +85,7 @@ impl Spawner {
         let id = outside.ids.take();
         let birth =
             Birth { heap: &outside.heap, home: &self.shared, id, pin: None, place, attributes };
-        let (runnable, task) = birth.spawn(future);
+        let (runnable, task) = birth.spawn_as::<F>(future);
         // Under the lock, so that the count has one writer; before the push, so that no end is counted first.
         let closed = self.shared.idle.is_closed();
         if !closed {
@@ -152,8 +153,7 @@ impl Spawner {
     {
         current::with(|local| {
             let local = local.filter(|local| Arc::ptr_eq(&local.shared, &self.shared))?;
-            let (future, attributes) = what.into_parts();
-            Some(local.spawn_local(place, attributes, future))
+            Some(local.spawn_local(place, what))
         })
     }
 
@@ -179,6 +179,8 @@ impl Spawner {
     }
 
     /// Has events and timers served for the calling thread, which sits in no seat, until the guest is dropped.
+    ///
+    /// From its [arrival](Guest::arrive) on. Where the driver's clock stands still, it does so as long as the guest does not wait.
     pub fn guest(&self) -> Guest {
         Guest::new(&self.shared)
     }
@@ -204,6 +206,18 @@ impl Spawner {
             if self.shared.is_deserted() {
                 self.shared.call_caretaker();
             }
+        }
+    }
+
+    /// Has all seats look at the driver again: its clock stands still from now on, or does so no longer.
+    pub fn rouse(&self) {
+        self.shared.unpark_all();
+    }
+
+    /// Has the driver's clock moved on, if nobody has anything to do: who [held](Driver::is_held) it no longer does.
+    pub fn reconsider(&self) {
+        if self.shared.driver.stands_still() {
+            self.shared.reconsider();
         }
     }
 

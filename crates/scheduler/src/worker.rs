@@ -308,11 +308,19 @@ impl Local {
         self.trim_heaps(now);
         let until = self.sleep_until(now);
         self.seat().counters.parks.add(1);
+        let still = shared.driver.stands_still();
         if shared.idle.try_attend(self.index) {
-            self.with_wakes(Wakes::Driver, || {
-                self.seat().sleeper.attend(&*shared.driver, until, ATTEND_EVENTS)
-            });
+            if !(still && self.move_on()) {
+                self.with_wakes(Wakes::Driver, || {
+                    self.seat().sleeper.attend(&*shared.driver, until, ATTEND_EVENTS)
+                });
+            }
+            if still {
+                shared.lull.get_up(self.index);
+            }
             shared.idle.leave_driver();
+        } else if still {
+            self.park_in_lull(now, until);
         } else {
             let _ = self.seat().sleeper.park(now, until);
         }
@@ -324,7 +332,11 @@ impl Local {
         self.check_interval.set(self.check_interval.get().min(CHECK_AWAKE));
         self.plan(self.check_interval.get());
         shared.idle.hold_again(now);
-        self.fire_timers(now, FIRED_IDLE, Wakes::Driver);
+        if still {
+            self.fire_all(FIRED_IDLE);
+        } else {
+            self.fire_timers(now, FIRED_IDLE, Wakes::Driver);
+        }
         self.watch(now);
         // What the driver woke goes to the queue without a wake each: one for all of it.
         if self.core.deque.len() >= 2 {
@@ -415,7 +427,7 @@ impl Local {
     /// Asks every task to end: those that were spawned before the close, and those that raced with it.
     pub(crate) fn cancel_all(&self) {
         for task in self.shared.tasks() {
-            task.shut("the runtime is shutting down");
+            task.shut(kasasagi_task::SHUTDOWN);
         }
     }
 }

@@ -10,13 +10,14 @@
 
 use crate::error::JoinError;
 use crate::join_cell::JoinCell;
-use crate::meta::{Attributes, TaskId};
+use crate::meta::{Attributes, Spawn, TaskId};
 use crate::owner::{Owned, Owner};
 use crate::panic_site;
 use crate::slab::{self, Heap};
 use crate::state::{
     After, AfterPending, AfterReady, BIRTH, CANCEL, CANCELLED, COMPLETE, Snapshot, State,
 };
+use crate::unread;
 use crate::waker;
 use kasasagi_primitive::cell::UnsafeCell;
 use kasasagi_primitive::cold::Cold;
@@ -183,7 +184,7 @@ impl Drop for Joiner {
         let Some(waker) = self.0.take() else { return };
         // A foreign waker may panic; the worker must not.
         if let Err(payload) = guarded(|| waker.wake()) {
-            drop_payload(payload);
+            unread::swallowed("the waker of a future that awaits a task panicked", None, payload);
         }
     }
 }
@@ -211,19 +212,19 @@ pub struct Birth<'a, S> {
 /// If `F` or its output is not `Send`, `pin` names a seat, that seat is run by the calling thread alone until
 /// the task is complete, and the handle stays on this thread. If `F` is not `'static`, the task is complete
 /// before `F`'s borrows end.
-pub(crate) unsafe fn spawn<F: Future, S: Schedule>(
+pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     birth: Birth<'_, S>,
-    future: F,
+    future: W::Future,
 ) -> (Runnable, Ptr) {
-    let block = birth.heap.alloc(Layout::new::<Cell<F>>());
-    let cell = block.cast::<Cell<F>>().as_ptr();
+    let block = birth.heap.alloc(Layout::new::<Cell<W::Future>>());
+    let cell = block.cast::<Cell<W::Future>>().as_ptr();
     let header = block.cast::<Header>();
     let (key, parent) = match birth.attributes.owner {
         None => (UNOWNED, Parent { id: task_context::current_id().unwrap_or(0) }),
         Some(Owned { owner, key }) => (key, Parent { owner: ManuallyDrop::new(owner) }),
     };
     let rest = Rest {
-        vtable: const { &Vt::<F, S>::TABLE },
+        vtable: const { &Vt::<W, S>::TABLE },
         shared: Arc::as_ptr(birth.home).cast(),
         join: JoinCell::new(),
         pin: birth.pin.unwrap_or(NO_PIN),
@@ -237,12 +238,12 @@ pub(crate) unsafe fn spawn<F: Future, S: Schedule>(
     // SAFETY: in bounds: the block is as large as the cell.
     let rest_at = unsafe { block.add(std::mem::offset_of!(Header, rest)) }.cast::<Rest>();
     // SAFETY: as above.
-    let stage_at = unsafe { block.add(std::mem::offset_of!(Cell<F>, stage)) };
+    let stage_at = unsafe { block.add(std::mem::offset_of!(Cell<W::Future>, stage)) };
     // SAFETY: the block is ours alone until its state word is published; `state` and `next` are the slab's
     // and initialised.
     unsafe { rest_at.write(rest) };
     // SAFETY: as above.
-    unsafe { stage_at.cast::<UnsafeCell<Stage<F>>>().write(stage) };
+    unsafe { stage_at.cast::<UnsafeCell<Stage<W::Future>>>().write(stage) };
     // SAFETY: every field of the header is initialised now.
     let state = unsafe { &header.as_ref().state };
     if let Some(name) = birth.attributes.name {
@@ -253,15 +254,15 @@ pub(crate) unsafe fn spawn<F: Future, S: Schedule>(
     (Runnable(Ptr(header)), Ptr(header))
 }
 
-struct Vt<F, S>(std::marker::PhantomData<(F, S)>);
+struct Vt<W, S>(std::marker::PhantomData<(W, S)>);
 
-impl<F: Future, S: Schedule> Vt<F, S> {
+impl<W: Spawn, S: Schedule> Vt<W, S> {
     const TABLE: VTable = VTable {
-        poll: poll::<F>,
-        drop_future: drop_future::<F>,
-        write_error: write_error::<F>,
-        read_output: read_output::<F>,
-        drop_output: drop_output::<F>,
+        poll: poll::<W>,
+        drop_future: drop_future::<W::Future>,
+        write_error: write_error::<W::Future>,
+        read_output: read_output::<W::Future>,
+        drop_output: drop_output::<W>,
         schedule: schedule::<S>,
     };
 }
@@ -280,32 +281,35 @@ unsafe fn with_stage<F: Future, R>(
     cell.stage.with_mut(f)
 }
 
-unsafe fn poll<F: Future>(
+unsafe fn poll<W: Spawn>(
     header: NonNull<Header>,
     cx: &mut Context<'_>,
     gone: &StdCell<bool>,
 ) -> Poll<()> {
-    let poll = |stage: *mut Stage<F>| {
+    let poll = |stage: *mut Stage<W::Future>| {
         // SAFETY: the runner has the stage, and it holds the future until the poll below is ready.
-        let future = unsafe { &mut *stage.cast::<F>() };
+        let future = unsafe { &mut *stage.cast::<W::Future>() };
         // SAFETY: the block does not move, and the future is dropped in place.
         let output = std::task::ready!(unsafe { Pin::new_unchecked(future) }.poll(cx));
         // The future is dropped before its output is shown; a panic in its drop is the task's.
-        if std::mem::needs_drop::<F>() {
+        if std::mem::needs_drop::<W::Future>() {
             // SAFETY: as above; not used after this.
-            if let Err(payload) = guarded(|| unsafe { stage.cast::<F>().drop_in_place() }) {
+            if let Err(payload) = guarded(|| unsafe { stage.cast::<W::Future>().drop_in_place() }) {
                 gone.set(true);
                 // Not while unwinding: a second panic there would end the process.
-                drop_guarded(output);
+                unread::drop_of(Some(Ptr(header)), output);
                 resume_unwind(payload);
             }
         }
+        if W::failure(&output).is_some() {
+            unread::keep_hook(Ptr(header));
+        }
         // SAFETY: the future is gone, its place is free.
-        unsafe { stage.cast::<Output<F>>().write(Ok(output)) };
+        unsafe { stage.cast::<Output<W::Future>>().write(Ok(output)) };
         Poll::Ready(())
     };
     // SAFETY: the vtable and the cell were made together; the caller is the runner.
-    unsafe { with_stage::<F, _>(header, poll) }
+    unsafe { with_stage::<W::Future, _>(header, poll) }
 }
 
 unsafe fn drop_future<F: Future>(header: NonNull<Header>) {
@@ -335,11 +339,23 @@ unsafe fn read_output<F: Future>(header: NonNull<Header>, to: *mut ()) {
     unsafe { with_stage::<F, _>(header, read) }
 }
 
-unsafe fn drop_output<F: Future>(header: NonNull<Header>) {
-    // SAFETY: COMPLETE; the caller is the handle, or the runner of a task without one.
-    let drop = |stage: *mut Stage<F>| unsafe { stage.cast::<Output<F>>().drop_in_place() };
+unsafe fn drop_output<W: Spawn>(header: NonNull<Header>) {
+    let drop = |stage: *mut Stage<W::Future>| {
+        let output = stage.cast::<Output<W::Future>>();
+        // SAFETY: COMPLETE; the caller is the handle, or the runner of a task without one.
+        match unsafe { &*output } {
+            Err(error) => unread::error(Ptr(header), error),
+            Ok(value) => {
+                if let Some(failure) = W::failure(value) {
+                    unread::failure(Ptr(header), failure);
+                }
+            }
+        }
+        // SAFETY: as above.
+        unsafe { output.drop_in_place() }
+    };
     // SAFETY: the vtable and the cell were made together.
-    unsafe { with_stage::<F, _>(header, drop) }
+    unsafe { with_stage::<W::Future, _>(header, drop) }
 }
 
 unsafe fn schedule<S: Schedule>(header: NonNull<Header>) {
@@ -351,23 +367,8 @@ unsafe fn schedule<S: Schedule>(header: NonNull<Header>) {
 }
 
 /// Runs foreign code that must not unwind into a runner: a poll, a drop.
-fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
     catch_unwind(AssertUnwindSafe(f))
-}
-
-/// Drops a foreign value, and keeps a panic of it from whoever calls.
-pub(crate) fn drop_guarded<T>(value: T) {
-    if let Err(payload) = guarded(|| drop(value)) {
-        drop_payload(payload);
-    }
-}
-
-/// Drops a panic's payload, whose own drop may panic again.
-pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
-    if let Err(second) = guarded(|| drop(payload)) {
-        // Twice is malice; the second one is leaked, as nothing else can be done with it safely.
-        std::mem::forget(second);
-    }
 }
 
 impl Ptr {
@@ -470,13 +471,21 @@ impl Ptr {
         unsafe { slab::free(self.0.cast()) }
     }
 
-    /// Drops the output and keeps a panic of it from whoever calls.
+    /// Drops an output that nobody looked at: a panic or an error is reported. Keeps a panic of the drop from
+    /// whoever calls.
     pub(crate) fn drop_output(self) {
         // SAFETY: the caller is the one to whom the word gives the output, and it is there.
         if let Err(payload) = guarded(|| unsafe { (self.header().rest.vtable.drop_output)(self.0) })
         {
-            drop_payload(payload);
+            unread::swallowed("the drop of a task's output panicked", Some(self), payload);
         }
+    }
+
+    /// Runs `f`, which is about the task, as if inside it. The caller holds a reference, and nobody polls the task.
+    pub(crate) fn inside<R>(self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: the reference keeps the context alive, and the task is complete, or the caller is its runner.
+        let _entered = unsafe { task_context::enter(self.context()) };
+        f()
     }
 
     /// Takes the output.
@@ -594,6 +603,7 @@ impl Runnable {
 
     #[cold]
     fn error_of(&self, payload: Box<dyn Any + Send>) -> JoinError {
+        unread::keep_hook(self.0);
         JoinError::panicked(self.0.id(), self.0.given_name(), payload, panic_site::take())
     }
 
@@ -605,7 +615,11 @@ impl Runnable {
         // A ready future that panicked in its drop is gone already, as far as it can go.
         if !gone {
             if let Err(second) = self.drop_future() {
-                drop_payload(second);
+                unread::swallowed(
+                    "a drop panicked while a panicked task was dropped",
+                    Some(task),
+                    second,
+                );
             }
         }
         // SAFETY: this is the runner, and the future is gone.

@@ -218,7 +218,7 @@ impl Drop for Ends {
         let waiter = self.shared().waiter.lock().take();
         // SAFETY: the waiter's own reference, its stock, and those that came with the nodes.
         unsafe { release(self.shared, 1 + self.stock + count) };
-        crate::cell::drop_guarded(waiter);
+        crate::unread::drop_of(None, waiter);
     }
 }
 

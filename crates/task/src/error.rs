@@ -3,6 +3,7 @@
 use crate::handle::TaskRef;
 use crate::meta::TaskId;
 use crate::panic_site;
+use kasasagi_primitive::report::panic_message;
 use kasasagi_primitive::request::{Cause, Reason};
 use kasasagi_primitive::sync::Mutex;
 use std::any::Any;
@@ -36,6 +37,12 @@ enum Kind {
     },
 }
 
+/// What a task panicked with, and where.
+pub(crate) struct Panic<'a> {
+    pub(crate) payload: &'a Mutex<Box<dyn Any + Send>>,
+    pub(crate) place: Option<Arc<str>>,
+}
+
 impl JoinError {
     pub(crate) fn cancelled(id: TaskId, name: Option<Arc<str>>, cause: Cause) -> Self {
         Self(Box::new(Repr { id, name, kind: Kind::Cancelled(cause) }))
@@ -67,7 +74,7 @@ impl JoinError {
     /// A child of a group panicked, on this thread: one error for the group, with the payload, and one for whoever
     /// awaits the child.
     pub fn panicked_in_group(task: &TaskRef, payload: Box<dyn Any + Send>) -> (Self, Self) {
-        let text = message(&*payload).unwrap_or("with a payload that is no text").into();
+        let text = panic_message(&*payload).unwrap_or("with a payload that is no text").into();
         let (id, name) = (task.id(), Some(task.name()));
         let told = Kind::InGroup { panic: Some(text) };
         let error = Self::panicked(id, name.clone(), payload, panic_site::take());
@@ -124,7 +131,14 @@ impl JoinError {
         }
     }
 
-    /// The panic's payload, or its text if the task is a child of a group, which has the payload; to be given to [`std::panic::resume_unwind`].
+    /// The panic, for a report of it.
+    pub(crate) fn panic(&self) -> Option<Panic<'_>> {
+        let Kind::Panicked { payload, place } = &self.0.kind else { return None };
+        Some(Panic { payload, place: place.clone() })
+    }
+
+    /// The panic's payload, to be given to [`std::panic::resume_unwind`]; of a child of a group, which has the payload, its
+    /// text.
     ///
     /// # Errors
     /// The error itself, if the task did not panic.
@@ -135,13 +149,6 @@ impl JoinError {
             _ => Err(self),
         }
     }
-}
-
-fn message(payload: &(dyn Any + Send)) -> Option<&str> {
-    payload
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 impl fmt::Display for JoinError {
@@ -161,7 +168,7 @@ impl fmt::Display for JoinError {
                     write!(f, " at {place}")?;
                 }
                 let payload = payload.lock();
-                match message(&**payload) {
+                match panic_message(&**payload) {
                     Some(text) => write!(f, ": {text}"),
                     None => Ok(()),
                 }

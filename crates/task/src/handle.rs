@@ -5,6 +5,7 @@ use crate::cell::{self, Header, Ptr};
 use crate::error::JoinError;
 use crate::meta::{TaskId, TaskInfo, TaskState};
 use crate::state::{After, CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
+use crate::unread;
 use kasasagi_primitive::request::{Asked, Cause, Reason, Request};
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::wait_site::WaitKind;
@@ -428,7 +429,7 @@ impl<T> Task<T> {
             // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
             let waker = unsafe { words.into_waker() };
             // A foreign waker's drop may panic; handles are dropped while unwinding, too.
-            cell::drop_guarded(waker);
+            unread::drop_of(None, waker);
         }
         Ok(())
     }
@@ -609,7 +610,7 @@ fn told(reason: &dyn fmt::Display) -> Reason {
 }
 
 impl Ptr {
-    fn name(self) -> Arc<str> {
+    pub(crate) fn name(self) -> Arc<str> {
         self.given_name().unwrap_or_else(|| self.id().to_string().into())
     }
 

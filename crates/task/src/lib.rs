@@ -33,6 +33,7 @@ pub mod panic_site;
 mod registry;
 mod spawn;
 mod state;
+mod unread;
 mod waker;
 mod yield_now;
 
@@ -41,7 +42,8 @@ pub use ends::Ends;
 pub use error::JoinError;
 pub use handle::{Join, Task, TaskRef, try_current};
 pub use into_task::{IntoTask, Spawner, TaskHandle, TaskMut};
-pub use meta::{Attributes, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};
+pub use meta::{Attributes, Fallible, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};
 pub use owner::{Keeper, Owned, Owner};
 pub use registry::all;
+pub use unread::SHUTDOWN;
 pub use yield_now::{YieldNow, yield_now};

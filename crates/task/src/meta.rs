@@ -81,6 +81,12 @@ pub trait Spawn {
     type Future: Future<Output = Self::Output>;
     /// The future, and what was said about the task it will be.
     fn into_parts(self) -> (Self::Future, Attributes);
+    /// What of this output is an error that must not go unseen: it is reported if nobody takes the output.
+    #[inline]
+    fn failure(output: &Self::Output) -> Option<&dyn fmt::Display> {
+        let _ = output;
+        None
+    }
 }
 
 /// What is said about a task before it is spawned.
@@ -115,6 +121,29 @@ impl<F: Future> Spawn for Named<F> {
     type Future = F;
     fn into_parts(self) -> (F, Attributes) {
         (self.future, Attributes { name: Some(self.name), ..Attributes::default() })
+    }
+}
+
+/// A future whose error is reported if nobody looks at it, once it is a task.
+#[derive(Debug)]
+#[must_use = "it does nothing until it is given to `spawn`"]
+pub struct Fallible<W>(W);
+
+impl<W> Fallible<W> {
+    /// Says so of `what`.
+    pub fn new(what: W) -> Self {
+        Self(what)
+    }
+}
+
+impl<T, E: fmt::Display, W: Spawn<Output = Result<T, E>>> Spawn for Fallible<W> {
+    type Output = W::Output;
+    type Future = W::Future;
+    fn into_parts(self) -> (W::Future, Attributes) {
+        self.0.into_parts()
+    }
+    fn failure(output: &Self::Output) -> Option<&dyn fmt::Display> {
+        output.as_ref().err().map(|error| error as &dyn fmt::Display)
     }
 }
 

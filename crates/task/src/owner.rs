@@ -1,6 +1,6 @@
 //! Owner: who has to know when a task is done, beside whoever has its handle. A group owns its children.
 
-use crate::cell::drop_guarded;
+use crate::unread;
 use kasasagi_primitive::sync::atomic::{AtomicU64, Ordering};
 use kasasagi_primitive::task_context;
 use std::fmt;
@@ -42,7 +42,7 @@ impl Owner {
     pub(crate) fn tell(&self, key: u32, joiner: Option<Waker>) -> Option<Waker> {
         let waiter =
             catch_unwind(AssertUnwindSafe(|| self.keeper.ended(key))).unwrap_or_else(|payload| {
-                drop_guarded(payload);
+                unread::swallowed("a group could not be told that a child ended", None, payload);
                 None
             });
         match (joiner, waiter) {

@@ -40,6 +40,24 @@ pub(crate) fn for_one_worker(test: impl Fn(Build)) {
     on(&[("current_thread", one as Build)], test);
 }
 
+/// The same where time is virtual.
+pub(crate) fn on_virtual_time(test: impl Fn(Build)) {
+    on(
+        &[
+            ("current_thread", || still(1)),
+            ("workers(2)", || still(2)),
+            ("workers(4)", || still(4)),
+        ],
+        test,
+    );
+}
+
+/// A runtime whose clock stands still.
+pub(crate) fn still(workers: usize) -> Runtime {
+    let builder = Runtime::builder().workers(workers).virtual_time();
+    builder.build().expect("the system gives threads and a poller")
+}
+
 fn on(flavours: &[(&str, Build)], test: impl Fn(Build)) {
     for (name, build) in flavours {
         println!("flavour: {name}");

@@ -1,22 +1,38 @@
 //! Clock: what time it is, by the system or set by hand.
 //!
 //! Inside the reactor a moment is a number of nanoseconds since the clock's epoch: for the system's clock the
-//! moment it was first asked for in this process, for a clock set by hand the moment it was made.
+//! moment it was first asked for in this process, for a clock set by hand the moment it was made. A clock that can
+//! be paused is the system's until it is; its hands are in `pause.rs`.
 #![expect(clippy::disallowed_methods, reason = "this is where the system's clock is read")]
+
+mod pause;
 
 use crate::NEVER;
 use kasasagi_primitive::sync::atomic::{AtomicU64, Ordering};
 use kasasagi_primitive::sync::{Arc, Mutex};
+use pause::Hands;
 use std::fmt;
 use std::sync::OnceLock;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// What time it is: the system's, or set by hand.
+/// What time it is: the system's, or set by hand, or the system's until it is paused.
 ///
-/// Clones of a manual clock are the same clock. Time never goes back.
+/// Clones of a manual clock are the same clock, and so are those of one that can be paused. Time never goes back.
 #[derive(Clone)]
-pub struct Clock(Option<Arc<Manual>>);
+pub struct Clock(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    System,
+    Manual(Arc<Manual>),
+    Pausable(Arc<Pausable>),
+}
+
+struct Pausable {
+    base: Instant,
+    hands: Hands,
+}
 
 struct Manual {
     base: Instant,
@@ -38,7 +54,19 @@ impl Clock {
     /// The system's monotonic clock.
     pub fn system() -> Clock {
         epoch();
-        Clock(None)
+        Clock(Kind::System)
+    }
+
+    /// The system's clock, until it is [paused](Self::pause).
+    pub fn pausable() -> Clock {
+        Clock(Kind::Pausable(Arc::new(Pausable { base: epoch(), hands: Hands::new(false) })))
+    }
+
+    /// As `pausable`, and paused from the start: it shows the moment at which it was made.
+    ///
+    /// Its epoch is that moment, so that what depends on the number of nanoseconds is the same each time.
+    pub fn paused() -> Clock {
+        Clock(Kind::Pausable(Arc::new(Pausable { base: Instant::now(), hands: Hands::new(true) })))
     }
 
     /// A clock that stands still until it is set.
@@ -55,19 +83,35 @@ impl Clock {
     /// ```
     pub fn manual() -> Clock {
         let watchers = Mutex::new(Watchers { last: 0, wakers: Vec::new() });
-        Clock(Some(Arc::new(Manual { base: Instant::now(), now: AtomicU64::new(0), watchers })))
+        let manual = Manual { base: Instant::now(), now: AtomicU64::new(0), watchers };
+        Clock(Kind::Manual(Arc::new(manual)))
     }
 
-    /// Whether it is set by hand.
+    /// Whether it was made by [`manual`](Self::manual).
     pub fn is_manual(&self) -> bool {
-        self.0.is_some()
+        matches!(self.0, Kind::Manual(_))
+    }
+
+    /// Whether it stands still now, until somebody moves it.
+    pub(crate) fn stands_still(&self) -> bool {
+        match &self.0 {
+            Kind::System => false,
+            Kind::Manual(_) => true,
+            Kind::Pausable(pausable) => pausable.hands.stand(),
+        }
+    }
+
+    /// Whether it can be paused, and is.
+    #[inline]
+    pub fn is_paused(&self) -> bool {
+        matches!(&self.0, Kind::Pausable(pausable) if pausable.hands.stand())
     }
 
     /// The moment.
     pub fn now(&self) -> Instant {
         match &self.0 {
-            None => Instant::now(),
-            Some(_) => self.instant(self.now_ns()),
+            Kind::System => Instant::now(),
+            _ => self.instant(self.now_ns()),
         }
     }
 
@@ -75,8 +119,36 @@ impl Clock {
     #[inline]
     pub fn now_ns(&self) -> u64 {
         match &self.0 {
-            None => nanoseconds(Instant::now().saturating_duration_since(epoch())),
-            Some(manual) => manual.now.load(Ordering::Acquire),
+            Kind::System => system_ns(),
+            Kind::Manual(manual) => manual.now.load(Ordering::Acquire),
+            Kind::Pausable(pausable) => pausable.hands.now(system_ns),
+        }
+    }
+
+    /// The moment by the clock that whoever turns the reactor goes by, in nanoseconds: the system's, also while a clock
+    /// that can be paused is paused; and this one if it is set by hand.
+    pub(crate) fn turner_ns(&self) -> u64 {
+        match &self.0 {
+            Kind::Manual(manual) => manual.now.load(Ordering::Acquire),
+            _ => system_ns(),
+        }
+    }
+
+    /// What the turner's clock will show when this one shows `ns`: 0 or never if it stands still.
+    #[inline]
+    pub(crate) fn to_turner(&self, ns: u64) -> u64 {
+        match &self.0 {
+            Kind::Pausable(pausable) => pausable.hands.to_system(ns),
+            _ => ns,
+        }
+    }
+
+    /// What this clock shows when the turner's shows `ns`.
+    #[inline]
+    pub(crate) fn from_turner(&self, ns: u64) -> u64 {
+        match &self.0 {
+            Kind::Pausable(pausable) => pausable.hands.now(|| ns),
+            _ => ns,
         }
     }
 
@@ -91,7 +163,49 @@ impl Clock {
     }
 
     fn base(&self) -> Instant {
-        self.0.as_ref().map_or_else(epoch, |manual| manual.base)
+        match &self.0 {
+            Kind::System => epoch(),
+            Kind::Manual(manual) => manual.base,
+            Kind::Pausable(pausable) => pausable.base,
+        }
+    }
+
+    /// Stops a clock that can be paused; others go on. Says whether it stands still because of this call.
+    ///
+    /// Whoever waits by it has to be told: see [`Timers::pause`](crate::Timers::pause).
+    pub(crate) fn pause(&self) -> bool {
+        self.hands().is_some_and(|hands| hands.pause(system_ns))
+    }
+
+    /// Has a paused clock go on from where it stands. Says whether it goes on because of this call.
+    pub(crate) fn resume(&self) -> bool {
+        self.hands().is_some_and(|hands| hands.resume(system_ns))
+    }
+
+    /// Moves a paused clock on to `ns`, unless that is past.
+    pub(crate) fn jump(&self, ns: u64) {
+        if let Some(hands) = self.hands() {
+            hands.jump(ns);
+        }
+    }
+
+    /// Until `ns` a paused clock moves on even while work on other threads [holds](crate::Reactor::jump) it.
+    pub fn force_until(&self, ns: u64) {
+        if let Some(hands) = self.hands() {
+            hands.force_until(ns);
+        }
+    }
+
+    /// See `force_until`.
+    pub(crate) fn forced_until(&self) -> u64 {
+        self.hands().map_or(0, Hands::forced_until)
+    }
+
+    fn hands(&self) -> Option<&Hands> {
+        match &self.0 {
+            Kind::Pausable(pausable) => Some(&pausable.hands),
+            _ => None,
+        }
     }
 
     /// Sets a manual clock forward by `time`, and tells the reactors that go by it.
@@ -124,12 +238,16 @@ impl Clock {
 
     #[track_caller]
     fn manual_or_panic(&self) -> &Manual {
-        self.0.as_deref().expect("only a clock made by `Clock::manual` can be set by hand")
+        match &self.0 {
+            Kind::Manual(manual) => manual,
+            _ => panic!("only a clock made by `Clock::manual` can be set by hand"),
+        }
     }
 
     /// Wakes a waker at each setting of a manual clock; the system's clock tells nobody.
     pub(crate) fn watch(&self, waker: impl FnOnce() -> Waker) -> Option<u64> {
-        let mut watchers = self.0.as_ref()?.watchers.lock();
+        let Kind::Manual(manual) = &self.0 else { return None };
+        let mut watchers = manual.watchers.lock();
         watchers.last += 1;
         let id = watchers.last;
         watchers.wakers.push((id, waker()));
@@ -138,7 +256,7 @@ impl Clock {
 
     /// Ends a watch.
     pub(crate) fn unwatch(&self, id: u64) {
-        let Some(manual) = &self.0 else { return };
+        let Kind::Manual(manual) = &self.0 else { return };
         let gone = {
             let mut watchers = manual.watchers.lock();
             let at = watchers.wakers.iter().position(|(other, _)| *other == id);
@@ -159,10 +277,20 @@ impl Manual {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            None => f.write_str("Clock(system)"),
-            Some(_) => write!(f, "Clock(manual, {} ns)", self.now_ns()),
+            Kind::System => f.write_str("Clock(system)"),
+            Kind::Manual(_) => write!(f, "Clock(manual, {} ns)", self.now_ns()),
+            Kind::Pausable(_) if self.is_paused() => {
+                write!(f, "Clock(paused, {} ns)", self.now_ns())
+            }
+            Kind::Pausable(_) => write!(f, "Clock(pausable, {} ns)", self.now_ns()),
         }
     }
+}
+
+/// The system's moment, in nanoseconds since its epoch.
+#[inline]
+fn system_ns() -> u64 {
+    nanoseconds(Instant::now().saturating_duration_since(epoch()))
 }
 
 /// A duration in nanoseconds; what does not fit is never.

@@ -104,7 +104,11 @@ impl Limit {
         }
     }
 
-    fn poll_inside<F: Future>(&mut self, inside: Pin<&mut F>, cx: &mut Context<'_>) -> Polled<F::Output> {
+    fn poll_inside<F: Future>(
+        &mut self,
+        inside: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Polled<F::Output> {
         if let Some(scope) = self.scope.as_mut() {
             return scope.poll(inside, cx);
         }

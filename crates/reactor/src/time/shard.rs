@@ -129,6 +129,16 @@ impl Shard {
         timers.open = Some(serves);
     }
 
+    /// Each timer is fired at its very moment, however many there are, and whatever that costs; or not.
+    pub(crate) fn set_exact(&self, generation: u32, exact: bool) {
+        let mut timers = self.timers.lock();
+        if timers.serves(generation) {
+            timers.wheel.set_exact(exact);
+            timers.pace = Pace::default();
+            self.next.store(timers.next(), Ordering::Relaxed);
+        }
+    }
+
     /// When the seat is to look at its timers, without the lock.
     #[inline]
     pub(crate) fn deadline(&self) -> u64 {
@@ -182,7 +192,8 @@ impl Shard {
                     batch.push(waker);
                 });
                 // A clock that is set by hand stands still: there, turns cost no time.
-                let by_hand = timers.open.as_ref().is_some_and(|open| open.clock_ref().is_manual());
+                let by_hand =
+                    timers.open.as_ref().is_some_and(|open| open.clock_ref().stands_still());
                 if !more && fired > 0 && !by_hand {
                     timers.pace.fired(now, fired);
                 }

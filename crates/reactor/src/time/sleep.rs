@@ -120,8 +120,13 @@ impl Sleep {
         deadline: Instant,
         place: &'static Location<'static>,
     ) -> Self {
-        let timers = current(function);
-        Self::of(&timers, timers.clock_ref().to_ns(deadline), place)
+        let sleep = Timers::with_current(|timers| {
+            timers.map(|timers| Self::of(timers, timers.clock_ref().to_ns(deadline), place))
+        });
+        match sleep {
+            Some(sleep) => sleep,
+            None => no_timers(function),
+        }
     }
 
     /// A sleep until a moment of the clock of these timers.

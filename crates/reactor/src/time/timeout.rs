@@ -127,12 +127,7 @@ impl<F: Future> Timeout<F> {
 
 /// The future waits: so its time begins.
 #[inline(never)]
-fn begin(
-    limit: &mut Limit,
-    sleep: Pin<&mut Sleep>,
-    before: u64,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
+fn begin(limit: &mut Limit, sleep: Pin<&mut Sleep>, before: u64, cx: &mut Context<'_>) -> Poll<()> {
     limit.begin(before);
     sleep.poll_elapsed(cx, true)
 }

@@ -179,7 +179,8 @@ impl<F: Future> Future for Limited<F> {
         // If the deadline is moved by what is polled, the wake of that leads here again.
         let poll = this.limit.poll(this.future, this.sleep, cx);
         let mut setting = this.handle.0.lock();
-        setting.expired |= this.limit.fired || this.limit.left || matches!(poll, Poll::Ready(Err(_)));
+        setting.expired |=
+            this.limit.fired || this.limit.left || matches!(poll, Poll::Ready(Err(_)));
         setting.stage = match &poll {
             Poll::Ready(Ok(_)) => Stage::Finished,
             Poll::Ready(Err(_)) => Stage::Expired,

@@ -74,6 +74,7 @@ impl House {
         let shards: Shards = found.unwrap_or_else(make);
         let timers = Timers { shards, generation, clock };
         shards.iter().for_each(|shard| shard.open(timers.clone()));
+        timers.set_exact(timers.clock.is_paused());
         Self { timers }
     }
 
@@ -96,7 +97,7 @@ impl House {
 
 /// The timers of one reactor: a shard a seat, and the clock.
 ///
-/// Cheap to clone: it owns nothing but a manual clock. It may outlive its reactor; sleeps made with it then
+/// Cheap to clone: it owns nothing but its clock. It may outlive its reactor; sleeps made with it then
 /// complete at once.
 #[derive(Clone)]
 pub struct Timers {
@@ -143,7 +144,12 @@ impl Timers {
 
     /// The timers of the calling thread, if some were entered.
     pub fn current() -> Option<Timers> {
-        CURRENT.with(|current| current.with(|entry| entry.map(|entry| entry.timers.clone())))
+        Self::with_current(|timers| timers.cloned())
+    }
+
+    /// As `current`, without a copy.
+    pub(super) fn with_current<R>(f: impl FnOnce(Option<&Timers>) -> R) -> R {
+        CURRENT.with(|current| current.with(|entry| f(entry.map(|entry| &entry.timers))))
     }
 
     /// The clock they go by.
@@ -236,6 +242,31 @@ impl Timers {
         }
         let turn = NEXT.get_or_init(|| AtomicUsize::new(0)).fetch_add(1, Ordering::Relaxed);
         1 + turn % (seats - 1)
+    }
+
+    /// When the first timer of all seats is due.
+    pub(crate) fn earliest(&self) -> Option<u64> {
+        let deadlines = self.shards.iter().map(|shard| shard.deadline());
+        deadlines.min().filter(|earliest| *earliest != crate::NEVER)
+    }
+
+    /// Pauses the clock, if that is possible; says whether it stands still because of this call.
+    ///
+    /// Who turns the reactor has to look at its deadlines again: they are told in another way from now on.
+    pub fn pause(&self) -> bool {
+        self.clock.pause() && self.set_exact(true)
+    }
+
+    /// Has a paused clock go on from where it stands; says whether it goes on because of this call.
+    ///
+    /// Who turns the reactor has to look at its deadlines again.
+    pub fn resume(&self) -> bool {
+        self.clock.resume() && self.set_exact(false)
+    }
+
+    fn set_exact(&self, exact: bool) -> bool {
+        self.shards.iter().for_each(|shard| shard.set_exact(self.generation, exact));
+        true
     }
 
     /// Hurries the seats that have something to fire: a manual clock was set.

@@ -93,6 +93,8 @@ pub(crate) struct Wheel<T> {
     occupied: [u64; LEVELS],
     slots: Box<[Slot<T>]>,
     spare: Spare<T>,
+    /// More items than this in a slot are a crowd: `CROWD`, or no number is.
+    crowd: usize,
 }
 
 /// The earliest slot that is not empty.
@@ -120,6 +122,15 @@ impl<T: Item> Wheel<T> {
             occupied: [0; LEVELS],
             slots: (0..LEVELS * SLOTS).map(|_| Slot::new()).collect(),
             spare: Spare::new(),
+            crowd: CROWD,
+        }
+    }
+
+    /// Whether each item is due at its own moment even in a crowd, which is sorted for that.
+    pub(crate) fn set_exact(&mut self, exact: bool) {
+        self.crowd = if exact { usize::MAX } else { CROWD };
+        if self.len > 0 {
+            self.earliest = self.find_earliest();
         }
     }
 
@@ -237,7 +248,7 @@ impl<T: Item> Wheel<T> {
                 }
                 self.tick = first.start;
             }
-            if self.slots[first.at()].len() <= CROWD {
+            if self.slots[first.at()].len() <= self.crowd {
                 self.bring_to_front(first.at());
             } else if first.level > 0 {
                 self.refine(first);
@@ -378,7 +389,7 @@ impl<T: Item> Wheel<T> {
 
     fn earliest_in(&self, first: First) -> u64 {
         let items = &self.slots[first.at()];
-        if items.len() > CROWD && first.level == 0 && first.start <= self.tick {
+        if items.len() > self.crowd && first.level == 0 && first.start <= self.tick {
             // Taken when the tick is over.
             return end_of(self.tick);
         }

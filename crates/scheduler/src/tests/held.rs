@@ -194,3 +194,27 @@ fn what_came_from_outside_while_it_was_held_wakes_a_seat_when_the_hold_is_over()
     assert_eq!(spawner.shared.idle.searchers(), 1, "somebody is woken for the others");
     finish(&spawner, [busy, first, second, third]);
 }
+
+#[test]
+fn looks_come_by_time_and_not_by_polls() {
+    // Looks are 25 to 100 µs apart, with 8 to 512 polls between two.
+    let cases = [(20, 512, 512), (100, 250, 512), (1_000, 25, 100), (100_000, 8, 8)];
+    for (time, least, most) in cases {
+        let (spawner, clock) = clocked(1);
+        let [local] = sit_at(&spawner, &clock);
+        let polls = |n: u64| {
+            for _ in 0..n {
+                local.seated(|| {
+                    spawn_of(&spawner, &clock, time);
+                    local.turn();
+                });
+            }
+            local.seat().counters.read().checks
+        };
+        let settled = polls(2_048);
+        let looks = polls(51_200) - settled;
+        let apart = 51_200 / looks;
+        assert!((least..=most).contains(&apart), "{apart} polls of {time} ns between two looks");
+        finish(&spawner, [local]);
+    }
+}

@@ -101,7 +101,8 @@ fn loom_a_guest_is_served_when_main_leaves() {
         let guest = {
             let (spawner, bell) = (spawner.clone(), Arc::clone(&bell));
             thread::spawn(move || {
-                let guest = spawner.guest();
+                let mut guest = spawner.guest();
+                guest.arrive();
                 let mut state = bell.0.lock();
                 while !state.served {
                     bell.1.wait(&mut state);
