@@ -7,6 +7,7 @@ use crate::report::Hook;
 use crate::request::Request;
 use crate::scope::Scopes;
 use crate::sync::Mutex;
+use crate::sync::atomic::AtomicBool;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub struct Cold {
     pub callbacks: Mutex<Erased>,
     /// Where the runtime that the task failed in wants it reported, should nobody look.
     pub hook: Mutex<Option<Hook>>,
+    /// Nobody is to be told if nobody looks: the one who had the handle knows already, or does not care.
+    pub disregarded: AtomicBool,
     pub(crate) scopes: Scopes,
 }
 
