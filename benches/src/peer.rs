@@ -60,6 +60,11 @@ pub trait Peer: Copy + Send + Sync + 'static {
     /// Whether `future` was ready in time; the peer's own timeout, or the way its users write one.
     fn timeout<F: Future + Send>(time: Duration, future: F) -> impl Future<Output = bool> + Send;
 
+    /// A number that will be set once: the peer's own oneshot, or the one that its users take.
+    fn promise() -> (Self::Promise, Self::Pending);
+
+    /// Sets it.
+    fn keep(promise: Self::Promise, value: u64);
     /// Runs all as tasks and waits for every output, as the peer's users would; the order may be any.
     fn gather<F>(self, futures: Vec<F>) -> impl Future<Output = Vec<F::Output>> + Send
     where
@@ -76,12 +81,6 @@ pub trait Peer: Copy + Send + Sync + 'static {
     fn group<F>(self, futures: Vec<F>) -> impl Future<Output = ()> + Send
     where
         F: Future<Output = ()> + Send + 'static;
-
-    /// A number that will be set once: the peer's own oneshot, or the one that its users take.
-    fn promise() -> (Self::Promise, Self::Pending);
-
-    /// Sets it.
-    fn keep(promise: Self::Promise, value: u64);
 
     /// Takes over a listening socket of std; called inside.
     fn listener(socket: std::net::TcpListener) -> io::Result<Self::Listener>;

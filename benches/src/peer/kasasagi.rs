@@ -91,6 +91,15 @@ impl Peer for Kasasagi {
         time::timeout(time, future).await.is_ok()
     }
 
+    fn promise() -> (Promise<u64, ()>, Promised) {
+        let (promise, pending) = kasasagi::promise();
+        (promise, Promised(pending))
+    }
+
+    fn keep(promise: Promise<u64, ()>, value: u64) {
+        promise.set_result(value).expect("the other side waits");
+    }
+
     async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>
     where
         F: Future + Send + 'static,
@@ -125,15 +134,6 @@ impl Peer for Kasasagi {
             Ok(())
         });
         group.await.expect("tasks of benchmarks do not fail");
-    }
-
-    fn promise() -> (Promise<u64, ()>, Promised) {
-        let (promise, pending) = kasasagi::promise();
-        (promise, Promised(pending))
-    }
-
-    fn keep(promise: Promise<u64, ()>, value: u64) {
-        promise.set_result(value).expect("the other side waits");
     }
 
     fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {

@@ -96,6 +96,15 @@ macro_rules! smol_peer {
                 future::or(ready, late).await
             }
 
+            fn promise() -> (oneshot::Sender<u64>, Received) {
+                let (send, receive) = oneshot::channel();
+                (send, Received(receive))
+            }
+
+            fn keep(promise: oneshot::Sender<u64>, value: u64) {
+                promise.send(value).expect("the other side waits");
+            }
+
             async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>
             where
                 F: Future + Send + 'static,
@@ -124,15 +133,6 @@ macro_rules! smol_peer {
                 F: Future<Output = ()> + Send + 'static,
             {
                 self.gather(futures).await;
-            }
-
-            fn promise() -> (oneshot::Sender<u64>, Received) {
-                let (send, receive) = oneshot::channel();
-                (send, Received(receive))
-            }
-
-            fn keep(promise: oneshot::Sender<u64>, value: u64) {
-                promise.send(value).expect("the other side waits");
             }
 
             fn listener(socket: TcpListener) -> io::Result<Async<TcpListener>> {

@@ -89,6 +89,15 @@ impl Peer for Tokio {
         tokio::time::timeout(time, future).await.is_ok()
     }
 
+    fn promise() -> (oneshot::Sender<u64>, Received) {
+        let (send, receive) = oneshot::channel();
+        (send, Received(receive))
+    }
+
+    fn keep(promise: oneshot::Sender<u64>, value: u64) {
+        promise.send(value).expect("the other side waits");
+    }
+
     async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>
     where
         F: Future + Send + 'static,
@@ -127,15 +136,6 @@ impl Peer for Tokio {
         while let Some(output) = set.join_next().await {
             output.expect("tasks of benchmarks do not fail");
         }
-    }
-
-    fn promise() -> (oneshot::Sender<u64>, Received) {
-        let (send, receive) = oneshot::channel();
-        (send, Received(receive))
-    }
-
-    fn keep(promise: oneshot::Sender<u64>, value: u64) {
-        promise.send(value).expect("the other side waits");
     }
 
     fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {

@@ -6,6 +6,7 @@
 use crate::handle::{Engines, Handle};
 use kasasagi_primitive::defer::{self, Defer, Job};
 use kasasagi_primitive::sync::Mutex;
+use kasasagi_primitive::vars;
 use kasasagi_reactor::time::{self, Sleep};
 use kasasagi_task::FutureExt;
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ struct Waiting {
 struct Call {
     when: Instant,
     place: &'static Location<'static>,
+    /// The context variables it was asked for with.
+    vars: Option<vars::Context>,
     state: Mutex<State>,
 }
 
@@ -132,7 +135,12 @@ impl Handle {
     /// Spawns the call as a task.
     fn start(&self, call: &Arc<Call>) {
         let due = Due(Some(Arc::clone(call)));
-        drop(self.engines().spawner.spawn(call.place, async move { due.call() }));
+        let due = async move { due.call() };
+        let spawner = &self.engines().spawner;
+        match &call.vars {
+            Some(context) => drop(spawner.spawn(call.place, due.in_context(context))),
+            None => drop(spawner.spawn(call.place, due)),
+        }
     }
 }
 
@@ -170,7 +178,12 @@ impl Call {
         place: &'static Location<'static>,
         f: impl FnOnce() + Send + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { when, place, state: Mutex::new(State::Waiting(Box::new(f))) })
+        Arc::new(Self {
+            when,
+            place,
+            vars: vars::inherit(),
+            state: Mutex::new(State::Waiting(Box::new(f))),
+        })
     }
 
     fn cancel(&self) -> bool {
@@ -202,7 +215,9 @@ impl Calls {
         }
         if !attended {
             let attend = Attend { calls: Arc::clone(self), ended: false };
-            let serve = attend.serve(handle.clone()).named("call_later");
+            // In no context of anybody: each call has its own.
+            let nothing = vars::Context::new();
+            let serve = attend.serve(handle.clone()).named("call_later").in_context(&nothing);
             drop(handle.engines().spawner.spawn(call.place, serve));
         }
         number

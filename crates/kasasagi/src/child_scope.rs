@@ -15,7 +15,12 @@ pub(crate) struct ChildScope {
 
 /// A combinator's own reason to end its children.
 pub(crate) fn because(reason: &'static str, place: &'static Location<'static>) -> Cause {
-    Cause { reason: Some(Reason::Said(reason)), place: Some(place), interrupted: None }
+    Cause {
+        reason: Some(Reason::Said(reason)),
+        place: Some(place),
+        by: kasasagi_primitive::task_context::current_id(),
+        interrupted: None,
+    }
 }
 
 impl ChildScope {

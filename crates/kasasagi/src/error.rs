@@ -1,6 +1,6 @@
 //! Why a run ended without main's output, and what a shutdown found.
 
-use kasasagi_task::TaskInfo;
+use kasasagi_task::{JoinError, TaskInfo};
 use std::error::Error;
 use std::fmt;
 
@@ -15,8 +15,8 @@ pub enum RunError {
     Interrupted,
     /// The runtime is shut down. The future was dropped unpolled.
     Closed,
-    /// Main was cancelled; the text says by whom or why, if it was said.
-    Cancelled(Option<String>),
+    /// Main was cancelled, by itself or another task; the error says by which, where and why.
+    Cancelled(JoinError),
 }
 
 impl fmt::Display for RunError {
@@ -31,13 +31,33 @@ impl fmt::Display for RunError {
                  runtime",
             ),
             Self::Interrupted => f.write_str("main was interrupted by Ctrl-C"),
-            Self::Cancelled(None) => f.write_str("main was cancelled"),
-            Self::Cancelled(Some(reason)) => write!(f, "main was cancelled: {reason}"),
+            Self::Cancelled(error) => {
+                f.write_str("main was cancelled")?;
+                match error.cancelled_by() {
+                    Some(by) if by == error.id() => f.write_str(" by itself")?,
+                    Some(by) => write!(f, " by task `{by}`")?,
+                    None => {}
+                }
+                if let Some(place) = error.cancelled_at() {
+                    write!(f, ", at {place}")?;
+                }
+                match error.reason() {
+                    Some(reason) => write!(f, ": {reason}"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
 
-impl Error for RunError {}
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Cancelled(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 /// What a shutdown found and left.
 #[derive(Debug, Default)]

@@ -77,16 +77,22 @@ impl Interrupt {
     /// This is the task to cancel.
     pub(crate) fn is_for(&self, main: TaskRef) {
         let Some(shared) = &self.shared else { return };
-        *shared.main.lock() = Some(main.clone());
+        let mut slot = shared.main.lock();
         // It may have been pressed before there was a main.
-        if shared.presses.load(Ordering::SeqCst) > 0 {
-            main.cancel_with(REASON);
-        }
+        let presses = shared.presses.load(Ordering::SeqCst);
+        *slot = Some(main.clone());
+        drop(slot);
+        ask(&main, 0, presses);
     }
 
-    /// How often it was pressed.
-    pub(crate) fn presses(&self) -> u32 {
-        self.shared.as_ref().map_or(0, |shared| shared.presses.load(Ordering::SeqCst))
+    /// Whether it is what ended main, which was cancelled: nobody else asked it to end, or it was given up.
+    pub(crate) fn ended_main(&self) -> bool {
+        let Some(shared) = &self.shared else { return false };
+        match shared.presses.load(Ordering::SeqCst) {
+            0 => false,
+            1 => shared.main.lock().as_ref().is_some_and(|main| main.uncancel() == 0),
+            _ => true,
+        }
     }
 }
 
@@ -123,11 +129,23 @@ impl Shared {
     }
 
     fn pressed(&self, count: u32) {
-        self.presses.fetch_add(count, Ordering::SeqCst);
-        let main = self.main.lock().clone();
+        let slot = self.main.lock();
+        let before = self.presses.fetch_add(count, Ordering::SeqCst);
+        let main = slot.clone();
+        drop(slot);
         if let Some(main) = main {
-            main.cancel_with(REASON);
+            ask(&main, before, before + count);
         }
+    }
+}
+
+/// The first is a request like others, which main may swallow; the second gives main up.
+fn ask(main: &TaskRef, before: u32, now: u32) {
+    if before == 0 && now > 0 {
+        main.cancel_with(REASON);
+    }
+    if now > 1 {
+        main.cut(REASON);
     }
 }
 

@@ -34,6 +34,7 @@ mod caretaker;
 mod child_error;
 mod child_scope;
 mod children;
+mod context;
 mod error;
 mod gather;
 mod glue;
@@ -63,6 +64,8 @@ pub use group::{ChildOutput, GroupError, GroupScope, TaskGroup};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;
 pub use kasasagi_primitive::report::{ExceptionHook, Report, ReportKind, Reported};
+#[doc(inline)]
+pub use kasasagi_primitive::vars::{Context, ContextVar, Token, TokenError};
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
 pub use kasasagi_sync as sync;
 #[doc(inline)]
@@ -70,8 +73,8 @@ pub use kasasagi_sync::{
     CallbackId, InvalidState, Pending, Promise, PromiseError, PromiseState, promise,
 };
 pub use kasasagi_task::{
-    FutureExt, IntoTask, Join, JoinError, Named, Spawn, Spawner, Task, TaskHandle, TaskId,
-    TaskInfo, TaskMut, TaskRef, TaskState, YieldNow, yield_now,
+    FutureExt, InContext, IntoTask, Join, JoinError, Named, Spawn, Spawner, Task, TaskHandle,
+    TaskId, TaskInfo, TaskMut, TaskRef, TaskState, Within, YieldNow, yield_now,
 };
 pub use map_concurrent::{MapConcurrent, map_concurrent};
 pub use race::{Race, race};

@@ -44,6 +44,11 @@ pub fn run<F: IntoFuture>(future: F) -> F::Output {
         Ok(output) => output,
         // SIGINT is what it was before: whoever waits for the process sees how it ended.
         Err(RunError::Interrupted) => kasasagi_signal::interrupt_process(),
+        Err(RunError::Cancelled(error)) => panic!(
+            "`kasasagi::run` has no output: {}. Await what may be cancelled in a task of its own or in \
+             `catch_cancel`, or use `Runtime::run`, which returns this as an error",
+            RunError::Cancelled(error)
+        ),
         Err(error) => panic!("`kasasagi::run` has no output: {error}"),
     }
 }

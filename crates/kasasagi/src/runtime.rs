@@ -293,7 +293,7 @@ impl Runtime {
         let interrupt = Interrupt::watch(self.ctrl_c, self.handle.debug());
         let born = |main| interrupt.is_for(main);
         let output = seat.run_watched(place, Attributes::default(), future, born);
-        output.map_err(|error| MainError { error, interrupted: interrupt.presses() > 0 })
+        output.map_err(|error| MainError { error, interrupted: interrupt.ended_main() })
     }
 
     /// As `run`, and the tasks that are left end before the thread leaves its seat.
@@ -390,11 +390,11 @@ struct MainError {
 impl MainError {
     /// What `run` returns; called when all is cleaned up, since a panic of main goes on from here.
     fn into_run_error(self) -> RunError {
-        let reason = self.error.reason().map(str::to_owned);
+        let interrupted = self.interrupted;
         match self.error.into_panic() {
             Ok(payload) => std::panic::resume_unwind(payload),
-            Err(_) if self.interrupted => RunError::Interrupted,
-            Err(_) => RunError::Cancelled(reason),
+            Err(_) if interrupted => RunError::Interrupted,
+            Err(error) => RunError::Cancelled(error),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::counter::Counter;
 use crate::current::Current;
 use crate::report::{Report, ReportKind};
 use crate::thread_local;
+use crate::vars::{self, Context};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -36,6 +37,68 @@ impl CallbackId {
     #[expect(clippy::new_without_default, reason = "each is another")]
     pub fn new() -> Self {
         Self(NonZeroU64::new(NEXT.take(1)).unwrap_or(NonZeroU64::MAX))
+    }
+}
+
+/// A callback that was registered: whose call it is, and in which context variables it is made.
+pub struct Callback<J> {
+    /// To take it back with.
+    pub id: CallbackId,
+    /// The name of its type, which says where it is written.
+    pub name: &'static str,
+    to: Option<Arc<dyn Defer>>,
+    place: &'static Location<'static>,
+    vars: Option<Context>,
+    /// What is called.
+    pub job: J,
+}
+
+impl<J> Callback<J> {
+    /// A callback that is registered here and now, at `place`.
+    pub fn new(name: &'static str, place: &'static Location<'static>, job: J) -> Self {
+        Self { id: CallbackId::new(), name, to: current(), place, vars: vars::inherit(), job }
+    }
+
+    /// The same one, with the job that `f` makes of its own.
+    pub fn map<K>(self, f: impl FnOnce(J) -> K) -> Callback<K> {
+        let Self { id, name, to, place, vars, job } = self;
+        Callback { id, name, to, place, vars, job: f(job) }
+    }
+}
+
+impl Callback<Job> {
+    /// Has all of them called later in this order, each whatever the others do.
+    pub fn call_later(callbacks: Vec<Self>) {
+        let mut callbacks = callbacks.into_iter().peekable();
+        while let Some(first) = callbacks.next() {
+            let (to, place) = (first.to.clone(), first.place);
+            let mut group = vec![first];
+            // One call for all that go to the same place: several would be taken by several workers, in any order.
+            while let Some(next) = callbacks.next_if(|next| same(next.to.as_ref(), to.as_ref())) {
+                group.push(next);
+            }
+            let job = move || {
+                for callback in group {
+                    let _entered = vars::enter(callback.vars);
+                    call(callback.job);
+                }
+            };
+            defer(to, place, Box::new(job));
+        }
+    }
+}
+
+fn same(one: Option<&Arc<dyn Defer>>, other: Option<&Arc<dyn Defer>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other)),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+impl<J> fmt::Debug for Callback<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Callback {} registered_at={}>", self.name, self.place)
     }
 }
 

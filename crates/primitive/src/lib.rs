@@ -29,6 +29,7 @@ pub mod settle;
 mod stash;
 pub mod task_context;
 pub mod tell;
+pub mod vars;
 pub mod wait_list;
 pub mod wait_site;
 pub mod wake_batch;

@@ -47,6 +47,8 @@ pub struct Cause {
     pub reason: Option<Reason>,
     /// Where the program called `cancel`; where the timeout or the group stands that caused it.
     pub place: Option<&'static Location<'static>>,
+    /// The number of the task that called `cancel`, if it was one.
+    pub by: Option<u64>,
     /// Where the program waited when it was delivered, as far as that is known.
     pub interrupted: Option<&'static Location<'static>>,
 }
@@ -81,6 +83,7 @@ pub struct Request {
     pending: bool,
     cancelled: bool,
     shut: bool,
+    cut: bool,
     stage: Stage,
     cause: Cause,
 }
@@ -103,6 +106,23 @@ impl Request {
         }
         self.pending = true;
         Asked::Pending
+    }
+
+    /// The task is given up: its future is dropped at the next turn whatever scopes and shields it has, and nothing that
+    /// it owes is waited for.
+    pub fn cut(&mut self, cause: Cause) -> Asked {
+        if self.stage == Stage::Done {
+            return Asked::Done;
+        }
+        self.cut = true;
+        self.pending = self.stage == Stage::Running;
+        self.cause = cause;
+        Asked::Pending
+    }
+
+    /// Whether the task was given up.
+    pub fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// The runtime shuts down: one request, however often it is said; what is pending already keeps its reason.
@@ -167,7 +187,7 @@ impl Request {
     /// One cleanup more that has to end before the task may; `false` if it is done already.
     #[must_use]
     pub fn owe(&mut self) -> bool {
-        if self.stage == Stage::Done {
+        if self.stage == Stage::Done || self.cut {
             return false;
         }
         self.owed += 1;
@@ -185,7 +205,7 @@ impl Request {
     #[must_use]
     pub fn finish(&mut self, cancelled: bool) -> bool {
         self.cancelled = cancelled;
-        let done = self.owed == 0;
+        let done = self.owed == 0 || self.cut;
         self.stage = if done { Stage::Done } else { Stage::Finishing };
         done
     }

@@ -19,6 +19,7 @@ pub use wait::{Awaited, accept, is_offering, leave_wait, note_wait, pass_wait, p
 use crate::cell::UnsafeCell;
 use crate::request::Cause;
 use crate::task_context::{self, TaskContext};
+use crate::wake_batch::{drop_caught, wake_caught};
 use entry::{DEAF, FOREIGN, Key, PASSING, SHIELD};
 use std::cell::RefCell;
 use std::fmt;
@@ -398,9 +399,7 @@ fn visit<R>(make: bool, f: impl FnOnce(&mut Tree, &mut Errands, &TaskContext) ->
 impl Errands {
     /// Foreign code, outside the tree.
     fn run(self) {
-        for waker in self.wake {
-            waker.wake();
-        }
-        drop(self.drop);
+        self.wake.into_iter().for_each(wake_caught);
+        self.drop.into_iter().for_each(drop_caught);
     }
 }

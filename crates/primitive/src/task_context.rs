@@ -126,6 +126,8 @@ pub(crate) struct Current {
     yielded: Cell<bool>,
     pub(crate) budget: Cell<u8>,
     now: Cell<u64>,
+    /// Whether context variables may be elsewhere than in the task.
+    pub(crate) vars: Cell<bool>,
     /// Counts polls of scopes on this thread, so that a timeout sees with one look whether there was one below it.
     pub(crate) ticks: Cell<u64>,
     /// What the count was when a task was last waited for; that counts too.
@@ -142,6 +144,7 @@ thread_local! {
         yielded: Cell::new(false),
         budget: Cell::new(crate::coop::UNCONSTRAINED),
         now: Cell::new(0),
+        vars: Cell::new(false),
         ticks: Cell::new(0),
         waited: Cell::new(0),
         deadline: Cell::new(u64::MAX),
@@ -209,6 +212,16 @@ pub fn with<R>(f: impl FnOnce(&TaskContext) -> R) -> Option<R> {
     let context = current();
     // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
     unsafe { context.as_ref() }.map(f)
+}
+
+/// Whether the running code may have context variables: a task has them in its cold part.
+#[inline]
+pub(crate) fn may_have_vars() -> bool {
+    CURRENT.with(|current| {
+        // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
+        let task = unsafe { current.task.get().as_ref() };
+        current.vars.get() || task.is_some_and(|task| task.cold().is_some())
+    })
 }
 
 /// The polled task's number; `None` outside tasks.

@@ -100,6 +100,13 @@ pub fn wake_caught(waker: Waker) {
     }
 }
 
+/// Drops one waker, and lets its panic end here.
+pub fn drop_caught(waker: Waker) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
+        drop_payload(payload);
+    }
+}
+
 fn wake(waker: Waker) -> Result<(), Box<dyn Any + Send>> {
     if MODEL {
         // A panic is the model's verdict, and must reach it.

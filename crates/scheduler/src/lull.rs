@@ -49,7 +49,7 @@ impl Lull {
     /// `seat` has nothing to do; says whether no other has.
     pub(crate) fn rest(&self, seat: usize) -> bool {
         let before = self.word.fetch_or(1 << seat, Ordering::AcqRel);
-        // Pairs with the one in `guest_rests`: of the last seat and the last guest one sees the other rest.
+        // Pairs with the one in `reconsider`.
         fence(Ordering::SeqCst);
         (before | 1 << seat) & self.seats == self.seats
     }
@@ -99,9 +99,7 @@ impl Lull {
 
     /// A guest waits. Says whether it was the last that did not.
     pub(crate) fn guest_rests(&self) -> bool {
-        let last = self.busy_guests.fetch_sub(1, Ordering::AcqRel) == 1;
-        fence(Ordering::SeqCst);
-        last
+        self.busy_guests.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
     fn guests_rest(&self) -> bool {
@@ -122,6 +120,8 @@ impl Shared {
     /// Nobody attends? Then whoever does next decides then.
     #[cold]
     pub(crate) fn reconsider(&self) {
+        // Pairs with the one in `rest`: who attends sees that the time is let go, or is seen to attend.
+        fence(Ordering::SeqCst);
         if let Some(seat) = self.idle.attendant() {
             self.unpark(seat);
         }

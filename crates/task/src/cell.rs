@@ -25,6 +25,7 @@ use kasasagi_primitive::request::Cause;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::task_context::{self, TaskContext};
+use kasasagi_primitive::vars;
 use std::alloc::Layout;
 use std::any::Any;
 use std::cell::Cell as StdCell;
@@ -249,6 +250,10 @@ pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     let state = unsafe { &header.as_ref().state };
     if let Some(name) = birth.attributes.name {
         *Ptr(header).cold_or_new().name.lock() = Some(name);
+    }
+    if let Some(context) = birth.attributes.context.or_else(vars::inherit) {
+        // Nobody has seen the task: there is no other context yet.
+        let _ = Ptr(header).cold_or_new().vars.set(context);
     }
     // Release: a scan that takes a reference (Acquire) sees the header.
     state.0.store(BIRTH, Ordering::Release);
@@ -666,11 +671,12 @@ impl Runnable {
 
     /// Publishes the output; says whom to wake for it.
     #[inline(always)]
-    fn settle(self, how: u64) -> Option<Waker> {
+    pub(crate) fn settle(self, how: u64) -> Option<Waker> {
         let task = self.0;
         let peek = || task.header().rest.join.peek();
         match task.state().complete(how, peek) {
             AfterReady::Done => None,
+            AfterReady::Calls => self.settle_and_call(task, how),
             // SAFETY: WAITS was set from the copy to the exchange, which made the waker ours.
             AfterReady::WakeJoiner(words) => Some(unsafe { words.into_waker() }),
             AfterReady::WakeRenewed => {

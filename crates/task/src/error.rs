@@ -109,6 +109,11 @@ impl JoinError {
         self.cause()?.place
     }
 
+    /// The number of the task that asked for the cancellation; `None` if no task did.
+    pub fn cancelled_by(&self) -> Option<TaskId> {
+        self.cause()?.by.and_then(TaskId::new)
+    }
+
     /// Where the task waited when the cancellation reached it; `None` for a panic, if it had not begun, and if it waited
     /// for a future that does not say.
     pub fn interrupted_at(&self) -> Option<&'static Location<'static>> {
@@ -137,8 +142,8 @@ impl JoinError {
         Some(Panic { payload, place: place.clone() })
     }
 
-    /// The panic's payload, to be given to [`std::panic::resume_unwind`]; of a child of a group, which has the payload, its
-    /// text.
+    /// The panic's payload, or its text if the task is a child of a group, which has the payload; to be given to
+    /// [`std::panic::resume_unwind`].
     ///
     /// # Errors
     /// The error itself, if the task did not panic.

@@ -8,6 +8,7 @@ use crate::state::{After, CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
 use crate::unread;
 use kasasagi_primitive::request::{Asked, Cause, Reason, Request};
 use kasasagi_primitive::sync::atomic::Ordering;
+use kasasagi_primitive::vars::Context as Vars;
 use kasasagi_primitive::wait_site::WaitKind;
 use kasasagi_primitive::{scope, task_context};
 use std::fmt;
@@ -166,6 +167,13 @@ impl<T> Task<T> {
     /// The output, if the task has ended and the output was not taken.
     pub fn try_take(&mut self) -> Option<Result<T, JoinError>> {
         (!self.word.is_taken() && self.is_finished()).then(|| self.take())
+    }
+
+    /// The context that the task runs in, itself: the one it was given, or its own.
+    ///
+    /// Counterpart: `asyncio.Task.get_context`.
+    pub fn context(&self) -> Vars {
+        Vars::of(&self.task().header().rest.context)
     }
 
     /// A reference that inspects and cancels, and does not join.
@@ -501,9 +509,20 @@ unsafe impl Send for TaskRef {}
 unsafe impl Sync for TaskRef {}
 
 impl TaskRef {
-    fn of(task: Ptr) -> Self {
+    pub(crate) fn of(task: Ptr) -> Self {
         task.state().add_ref();
         Self(task)
+    }
+
+    pub(crate) fn ptr(&self) -> Ptr {
+        self.0
+    }
+
+    /// The context that the task runs in, itself: the one it was given, or its own.
+    ///
+    /// Counterpart: `asyncio.Task.get_context`.
+    pub fn context(&self) -> Vars {
+        Vars::of(&self.0.header().rest.context)
     }
 
     /// A reference to the task in a block that a scan came across, unless it is free or complete.
@@ -553,6 +572,14 @@ impl TaskRef {
     #[track_caller]
     pub fn shut(&self, reason: &'static str) {
         self.0.shut(reason, Location::caller());
+    }
+
+    /// Gives the task up: its future is dropped at its next turn, whatever scopes and shields it has, and what it owes
+    /// is not waited for.
+    #[track_caller]
+    pub fn cut(&self, reason: &'static str) {
+        let cause = cause(Some(Reason::Said(reason)), Location::caller());
+        let _ = self.0.ask(|request| request.cut(cause));
     }
 
     /// Takes one request back; see [`Task::uncancel`].
@@ -615,6 +642,10 @@ pub fn try_current() -> Option<TaskRef> {
     cell::current().map(TaskRef::of)
 }
 
+fn cause(reason: Option<Reason>, place: &'static Location<'static>) -> Cause {
+    Cause { reason, place: Some(place), by: task_context::current_id(), interrupted: None }
+}
+
 fn told(reason: &dyn fmt::Display) -> Reason {
     Reason::Told(reason.to_string().into())
 }
@@ -625,7 +656,7 @@ impl Ptr {
     }
 
     fn cancel(self, reason: Option<Reason>, place: &'static Location<'static>) -> bool {
-        self.ask_to_end(Cause { reason, place: Some(place), interrupted: None })
+        self.ask_to_end(cause(reason, place))
     }
 
     /// Passes a cancellation on to the task; `false` if it has ended.
@@ -638,7 +669,7 @@ impl Ptr {
 
     fn shut(self, reason: &'static str, place: &'static Location<'static>) {
         let reason = Some(Reason::Said(reason));
-        let cause = Cause { reason, place: Some(place), interrupted: None };
+        let cause = cause(reason, place);
         let _ = self.ask(|request| request.shut(cause));
     }
 

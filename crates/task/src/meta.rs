@@ -1,7 +1,9 @@
 //! Who a task is: its number, its name, where it was spawned, and by whom.
 
+use crate::in_context::InContext;
 use crate::owner::Owned;
 use kasasagi_primitive::counter::Counter;
+use kasasagi_primitive::vars::Context;
 use kasasagi_primitive::wait_site::Wait;
 use std::fmt;
 use std::num::NonZeroU64;
@@ -101,6 +103,8 @@ pub trait Spawn {
 pub struct Attributes {
     /// Its name; `Task-<n>` if there is none.
     pub name: Option<Arc<str>>,
+    /// The context it runs in; a copy of what its parent's gives children if there is none.
+    pub context: Option<Context>,
 }
 
 impl<F: Future> Spawn for F {
@@ -118,6 +122,17 @@ impl<F: Future> Spawn for F {
 pub struct Named<F> {
     future: F,
     name: Arc<str>,
+}
+
+impl<F: Future> Named<F> {
+    pub(crate) fn new(future: F, name: impl fmt::Display) -> Self {
+        Self { future, name: name.to_string().into() }
+    }
+
+    /// Says in which context it runs; see [`FutureExt::in_context`].
+    pub fn in_context(self, context: &Context) -> InContext<Self> {
+        InContext::new(self, context)
+    }
 }
 
 impl<F: Future> Spawn for Named<F> {
@@ -167,7 +182,15 @@ pub trait FutureExt: Future + Sized {
     ///
     /// Counterpart: `asyncio.create_task(coro, name=…)`.
     fn named(self, name: impl fmt::Display) -> Named<Self> {
-        Named { future: self, name: name.to_string().into() }
+        Named::new(self, name)
+    }
+
+    /// Says in which context it runs: spawned or awaited, it sees the variables of `context`, and what it sets stays
+    /// there. Without this, a task runs in a copy of its parent's.
+    ///
+    /// Counterpart: `asyncio.create_task(coro, context=…)`.
+    fn in_context(self, context: &Context) -> InContext<Self> {
+        InContext::new(self, context)
     }
 }
 

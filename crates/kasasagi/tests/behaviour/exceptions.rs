@@ -1,11 +1,12 @@
 //! What nobody looked at is reported, once, and what somebody looked at is not.
 
 use crate::child;
-use crate::flavour::{for_each_flavour, for_several_workers, run};
+use crate::flavour::{for_each_flavour, for_several_workers, limited, run};
 use crate::hand::{LIMIT, eventually, until};
 use kasasagi::time::sleep;
 use kasasagi::{
-    ExceptionHook, FutureExt, Report, ReportKind, Runtime, spawn, spawn_fallible, task, yield_now,
+    ExceptionHook, FutureExt, Report, ReportKind, Runtime, catch_cancel, spawn, spawn_fallible,
+    task, yield_now,
 };
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -426,6 +427,64 @@ fn run_07_a_leftover_that_fails_at_the_end_is_reported_and_main_has_its_value() 
             "{text}"
         );
         assert!(told.try_recv().is_err());
+    });
+}
+
+#[test]
+fn run_07_a_leftover_that_answers_its_cancellation_with_an_error_is_reported() {
+    for_each_flavour(|build| {
+        let runtime = build();
+        let told = reports_of(&runtime);
+        let value = run(&runtime, async {
+            let (tell, begun) = futures_channel::oneshot::channel();
+            drop(spawn_fallible(
+                async move {
+                    tell.send(()).expect("main waits");
+                    let Err(cancelled) = catch_cancel(pending::<()>()).await else { return Ok(()) };
+                    Err(format!("not now: {}", cancelled.reason().unwrap_or("?")))
+                }
+                .named("leftover"),
+            ));
+            begun.await.expect("it begins");
+            123
+        });
+        assert_eq!(value, 123);
+        assert!(runtime.shutdown(LIMIT).is_clean());
+        let report = told.try_recv().expect("a report");
+        assert_eq!(report.message, "a task failed while the runtime was shutting down");
+        let text = report.to_string();
+        assert!(text.contains("task `leftover`"), "{text}");
+        assert!(text.ends_with(": not now: the runtime is shutting down"), "{text}");
+        assert!(told.try_recv().is_err());
+    });
+}
+
+#[test]
+fn run_08_the_end_of_a_run_waits_for_the_cleanups_of_what_is_left() {
+    async fn leave(cleaned: &Arc<AtomicUsize>) {
+        for _ in 0..10 {
+            let cleaned = Arc::clone(cleaned);
+            let (tell, begun) = futures_channel::oneshot::channel();
+            drop(spawn(async move {
+                tell.send(()).expect("main waits");
+                let Err(cancelled) = catch_cancel(pending::<()>()).await else { return };
+                sleep(Duration::from_millis(50)).await;
+                cleaned.fetch_add(1, Ordering::SeqCst);
+                cancelled.rethrow::<()>().await;
+            }));
+            begun.await.expect("it begins");
+        }
+    }
+    let cleaned = Arc::new(AtomicUsize::new(0));
+    limited(|| kasasagi::run(leave(&cleaned)));
+    assert_eq!(cleaned.load(Ordering::SeqCst), 10);
+    for_each_flavour(|build| {
+        let runtime = build();
+        let cleaned = Arc::new(AtomicUsize::new(0));
+        run(&runtime, leave(&cleaned));
+        let report = runtime.shutdown(LIMIT);
+        assert!(report.is_clean() && report.cancelled.len() == 10, "{report}");
+        assert_eq!(cleaned.load(Ordering::SeqCst), 10);
     });
 }
 

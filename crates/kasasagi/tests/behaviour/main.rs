@@ -4,12 +4,15 @@
 mod alone;
 mod as_completed;
 mod auto_traits;
+mod callbacks;
 mod cancel;
 mod caretaking;
 mod child;
+mod context;
 mod exceptions;
 mod fetch;
 mod flavour;
+mod futures;
 mod gather;
 mod group;
 mod group_cancel;

@@ -7,7 +7,7 @@
 
 use crate::stage::{Ended, LIMIT, Scene, ends_well, eventually};
 use kasasagi::time::sleep;
-use kasasagi::{RunError, Runtime, spawn, yield_now};
+use kasasagi::{RunError, Runtime, catch_cancel, spawn, task, uninterruptible, yield_now};
 use std::future::pending;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -27,6 +27,11 @@ scenes! {
     run_18_a_run_that_handles_ctrl_c_gives_interrupted_after_the_cleanup: ends_well,
     run_19_a_main_that_only_yields_is_interrupted: ends_well,
     run_19_a_main_of_run_that_only_yields_is_interrupted: died_in_silence,
+    run_20_an_async_cleanup_ends_before_the_run_is_interrupted: ends_well,
+    run_20_an_async_cleanup_ends_before_the_process_does: died_after_its_cleanup,
+    run_21_a_main_that_swallows_the_interrupt_gives_its_value: ends_well,
+    run_22_a_main_that_others_cancelled_too_is_cancelled_and_not_interrupted: ends_well,
+    run_23_a_second_ctrl_c_waits_for_no_cleanup_and_no_shield: ends_well,
     run_23_a_second_ctrl_c_ends_a_run_whatever_it_is_busy_with: died_at_the_second,
     run_24_what_main_awaits_learns_that_it_is_gone: ends_well,
     run_25_a_handler_of_the_program_is_left_alone: ends_well,
@@ -252,6 +257,105 @@ fn err_06_an_interrupt_is_the_runs_outcome_and_is_not_reported_besides() {
 fn died_in_silence(ended: &Ended) {
     assert_eq!(ended.signal, Some(libc::SIGINT), "{ended:?}");
     assert_eq!((&*ended.stdout, &*ended.stderr), ("", ""), "{ended:?}");
+}
+
+/// Is interrupted, takes a tenth of a second to clean up, and passes the interrupt on.
+async fn cleans_up_slowly(cleaned: &AtomicBool) {
+    std::thread::spawn(press);
+    if let Err(cancelled) = catch_cancel(pending::<()>()).await {
+        assert_eq!(cancelled.reason(), Some("Ctrl-C"));
+        sleep(Duration::from_millis(100)).await;
+        cleaned.store(true, Ordering::SeqCst);
+        cancelled.rethrow::<()>().await;
+    }
+}
+
+fn run_20_an_async_cleanup_ends_before_the_run_is_interrupted() {
+    for_each_handling(|runtime| {
+        let cleaned = AtomicBool::new(false);
+        let error = runtime.run(cleans_up_slowly(&cleaned));
+        assert!(matches!(error, Err(RunError::Interrupted)), "{error:?}");
+        assert!(cleaned.load(Ordering::SeqCst));
+    });
+}
+
+fn run_20_an_async_cleanup_ends_before_the_process_does() {
+    let cleaned = AtomicBool::new(false);
+    struct Tells<'a>(&'a AtomicBool);
+    impl Drop for Tells<'_> {
+        fn drop(&mut self) {
+            println!("cleaned: {}", self.0.load(Ordering::SeqCst));
+        }
+    }
+    kasasagi::run(async {
+        let _tells = Tells(&cleaned);
+        cleans_up_slowly(&cleaned).await;
+    });
+}
+
+fn died_after_its_cleanup(ended: &Ended) {
+    assert_eq!(ended.signal, Some(libc::SIGINT), "{ended:?}");
+    assert!(ended.stdout.contains("cleaned: true"), "{ended:?}");
+}
+
+fn run_21_a_main_that_swallows_the_interrupt_gives_its_value() {
+    let main = || async {
+        std::thread::spawn(press);
+        assert!(catch_cancel(pending::<()>()).await.is_err());
+        // Later waits are not disturbed.
+        sleep(Duration::from_millis(1)).await;
+        "value"
+    };
+    for_each_handling(|runtime| assert_eq!(runtime.run(main()).ok(), Some("value")));
+    assert_eq!(kasasagi::run(main()), "value");
+    assert_eq!(action(), libc::SIG_DFL);
+}
+
+fn run_22_a_main_that_others_cancelled_too_is_cancelled_and_not_interrupted() {
+    for_each_handling(|runtime| {
+        let error = runtime.run(async {
+            let main = task::current();
+            drop(spawn(async move { main.cancel_with("by a child") }));
+            if let Err(cancelled) = catch_cancel(pending::<()>()).await {
+                std::thread::spawn(press);
+                // The second request is delivered here.
+                assert!(catch_cancel(pending::<()>()).await.is_err());
+                cancelled.rethrow::<()>().await;
+            }
+        });
+        let Err(RunError::Cancelled(error)) = error else { panic!("{error:?}") };
+        assert_eq!(error.reason(), Some("by a child"));
+    });
+}
+
+fn run_23_a_second_ctrl_c_waits_for_no_cleanup_and_no_shield() {
+    for_each_handling(|runtime| {
+        for shielded in [false, true] {
+            let dropped = AtomicBool::new(false);
+            struct Sets<'a>(&'a AtomicBool);
+            impl Drop for Sets<'_> {
+                fn drop(&mut self) {
+                    self.0.store(true, Ordering::SeqCst);
+                }
+            }
+            let error = runtime.run(async {
+                let _sets = Sets(&dropped);
+                std::thread::spawn(press);
+                let Err(_cancelled) = catch_cancel(pending::<()>()).await else { return };
+                std::thread::spawn(press);
+                if shielded {
+                    uninterruptible(pending::<()>()).await;
+                }
+                // A cleanup that no request ends.
+                loop {
+                    let _ = catch_cancel(pending::<()>()).await;
+                }
+            });
+            assert!(matches!(error, Err(RunError::Interrupted)), "{error:?}");
+            assert!(dropped.load(Ordering::SeqCst));
+        }
+        assert_eq!(runtime.run(async { spawn(async { 42 }).await.ok() }).ok(), Some(Some(42)));
+    });
 }
 
 fn run_23_a_second_ctrl_c_ends_a_run_whatever_it_is_busy_with() {

@@ -94,6 +94,7 @@ impl Limit {
             let cause = Cause {
                 reason: Some(Reason::Said("the time of a timeout had passed")),
                 place: Some(sleep.place()),
+                by: None,
                 interrupted: None,
             };
             if !self.scope.as_mut().is_some_and(|scope| scope.deliver(cause)) {

@@ -173,12 +173,13 @@ fn loom_a_guest_that_is_woken_holds_the_time() {
     explore("lull_guest", || {
         let world = World::new(1);
         let spawner = scheduler(1, &world);
+        // It holds the time from here on.
+        let mut guest = spawner.guest();
+        let waker = guest.waker();
         let seat = {
             let (shared, world) = (Arc::clone(&spawner.shared), Arc::clone(&world));
             thread::spawn(move || run_until_moved(&shared, &world))
         };
-        let mut guest = spawner.guest();
-        let waker = guest.waker();
         spawn(&spawner, async move { waker.wake() });
         guest.wait();
         world.pay();

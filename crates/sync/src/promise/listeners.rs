@@ -4,13 +4,12 @@
 //! made when it is needed. Both are in the order in which they came.
 
 use super::{Pending, Shared};
-use kasasagi_primitive::defer::{self, CallbackId, Defer, Job};
+use kasasagi_primitive::defer::{self, CallbackId, Job};
 use kasasagi_primitive::settle::Note;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::wake_batch::WakeBatch;
 use std::mem;
 use std::panic::Location;
-use std::sync::Arc;
 use std::task::Waker;
 
 pub(super) struct Listeners<T, E> {
@@ -33,15 +32,26 @@ struct More<T, E> {
     callbacks: Vec<Callback<T, E>>,
 }
 
-pub(super) struct Callback<T, E> {
-    id: CallbackId,
-    /// Where it is written, for `Debug`.
-    name: &'static str,
-    to: Option<Arc<dyn Defer>>,
-    /// Where it was registered.
-    place: &'static Location<'static>,
-    /// Made when it is registered, where `T` and `E` are known to be fit for other threads.
-    job: Box<dyn FnOnce(Pending<T, E>) -> Job + Send>,
+/// A callback with what makes its call; that is known where it is registered, since `T` and `E` are there known to be
+/// fit for other threads.
+pub(super) type Callback<T, E> = defer::Callback<Box<dyn FnOnce(Pending<T, E>) -> Job + Send>>;
+
+/// A callback that is registered here.
+pub(super) fn callback<T, E, F>(place: &'static Location<'static>, call: F) -> Callback<T, E>
+where
+    F: FnOnce(Pending<T, E>) + Send + 'static,
+    T: Send + Sync + 'static,
+    E: Send + Sync + 'static,
+{
+    let name = std::any::type_name::<F>();
+    Callback::new(name, place, Box::new(move |pending| Box::new(move || call(pending))))
+}
+
+/// Has all of them called in this order.
+pub(super) fn call_later<T, E>(callbacks: Vec<Callback<T, E>>, shared: &Shared<T, E>) {
+    let with_pending =
+        |callback: Callback<T, E>| callback.map(|job| job(Pending::new(shared.clone())));
+    defer::Callback::call_later(callbacks.into_iter().map(with_pending).collect());
 }
 
 /// Which waiter of a promise a future is.
@@ -179,7 +189,7 @@ impl<T, E> Listeners<T, E> {
             waiters = mem::take(&mut more.waiters);
         }
         // Callbacks first: they only get into a queue, and a waker may be foreign and panic.
-        Callback::call_later(callbacks, shared);
+        call_later(callbacks, shared);
         for waker in first.into_iter().chain(waiters.into_iter().filter_map(|waiter| waiter.1)) {
             if batch.is_full() {
                 batch.wake_all_caught();
@@ -227,49 +237,5 @@ impl<T, E> More<T, E> {
             self.holes = 0;
         }
         waker
-    }
-}
-
-impl<T, E> Callback<T, E> {
-    pub(super) fn new<F>(place: &'static Location<'static>, call: F) -> Self
-    where
-        F: FnOnce(Pending<T, E>) + Send + 'static,
-        T: Send + Sync + 'static,
-        E: Send + Sync + 'static,
-    {
-        Self {
-            id: CallbackId::new(),
-            name: std::any::type_name::<F>(),
-            to: defer::current(),
-            place,
-            job: Box::new(move |pending| Box::new(move || call(pending))),
-        }
-    }
-
-    pub(super) fn id(&self) -> CallbackId {
-        self.id
-    }
-
-    /// Has all of them called in this order, each whatever the others do.
-    pub(super) fn call_later(callbacks: Vec<Self>, shared: &Shared<T, E>) {
-        let mut callbacks = callbacks.into_iter().peekable();
-        while let Some(first) = callbacks.next() {
-            let (to, place) = (first.to.clone(), first.place);
-            let job = |callback: Self| (callback.job)(Pending::new(shared.clone()));
-            let mut jobs = vec![job(first)];
-            // One call for all that go to the same place: several would be taken by several workers, in any order.
-            while let Some(next) = callbacks.next_if(|next| same(next.to.as_ref(), to.as_ref())) {
-                jobs.push(job(next));
-            }
-            defer::defer(to, place, Box::new(move || jobs.into_iter().for_each(defer::call)));
-        }
-    }
-}
-
-fn same(one: Option<&Arc<dyn Defer>>, other: Option<&Arc<dyn Defer>>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other)),
-        (None, None) => true,
-        _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! The side that waits: a future that gives its result to everybody, as often as they ask.
 
-use super::listeners::{Callback, Key, Waits};
+use super::listeners::{Key, Waits, call_later, callback};
 use super::{Outcome, PromiseError, Shared, settle};
 use kasasagi_primitive::defer::CallbackId;
 use kasasagi_primitive::wait_site::WaitKind;
@@ -152,10 +152,10 @@ impl<T, E> Pending<T, E> {
         T: Send + Sync + 'static,
         E: Send + Sync + 'static,
     {
-        let callback = Callback::new(Location::caller(), f);
-        let id = callback.id();
+        let callback = callback(Location::caller(), f);
+        let id = callback.id;
         if let Err(callback) = self.shared.beside().add(&self.shared, callback) {
-            Callback::call_later(vec![callback], &self.shared);
+            call_later(vec![callback], &self.shared);
         }
         id
     }
