@@ -138,9 +138,11 @@ impl<I: Iterator<Item: IntoTask>> Gather<I> {
         };
     }
 
-    /// Lets go of the children that are left: they run on.
-    pub(crate) fn end(&mut self) {
-        self.state = State::Done;
+    /// Lets go of the children that are left: they run on, and their errors are nobody's news.
+    fn end(&mut self) {
+        if let State::Each(each) = mem::replace(&mut self.state, State::Done) {
+            each.children.into_rest().for_each(TaskHandle::disregard);
+        }
     }
 
     /// Waits by `poll`, which looks at each child that ends. Pending for ever once a cancellation has moved on.

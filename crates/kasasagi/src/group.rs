@@ -118,17 +118,17 @@ impl<E: Send + 'static> TaskGroup<E> {
         <S::Output as ChildOutput<E>>::Value: Send + 'static,
     {
         let place = Location::caller();
-        let (future, mut attributes) = what.into_parts();
+        let (future, attributes) = what.into_parts();
         let entry = self.roster.enter();
         let (key, turn) = match entry {
             Entry::Open { key, turn } => (key, turn),
             Entry::Closed(reason) => {
-                let child = Child::new(future, Arc::clone(&self.roster), None, attributes);
+                let child = Child::new(future, Arc::clone(&self.roster), None, None, attributes);
                 return refuse_at(place, child, reason).flatten();
             }
         };
-        attributes.owner = Some(Owned { owner: Arc::clone(&self.owner), key });
-        let child = Child::new(future, Arc::clone(&self.roster), turn, attributes);
+        let owned = Some(Owned { owner: Arc::clone(&self.owner), key });
+        let child = Child::new(future, Arc::clone(&self.roster), turn, owned, attributes);
         let task = spawn_at(place, child);
         if let Some(cause) = self.roster.began(key, &task) {
             task.cancel_for(&cause);

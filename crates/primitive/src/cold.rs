@@ -8,6 +8,7 @@ use crate::report::Hook;
 use crate::request::Request;
 use crate::scope::Scopes;
 use crate::sync::Mutex;
+use crate::sync::atomic::AtomicBool;
 use crate::vars::Context;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -25,6 +26,8 @@ pub struct Cold {
     pub vars: OnceLock<Context>,
     /// What is called when the task is done, until somebody takes it to call it.
     pub callbacks: Mutex<Vec<Callback<Job>>>,
+    /// Nobody is to be told if nobody looks: the one who had the handle knows already, or does not care.
+    pub disregarded: AtomicBool,
     pub(crate) scopes: Scopes,
 }
 

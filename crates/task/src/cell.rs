@@ -215,14 +215,15 @@ pub struct Birth<'a, S> {
 /// before `F`'s borrows end.
 pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     birth: Birth<'_, S>,
-    future: W::Future,
+    mut future: W::Future,
 ) -> (Runnable, Ptr) {
     let block = birth.heap.alloc(Layout::new::<Cell<W::Future>>());
     let cell = block.cast::<Cell<W::Future>>().as_ptr();
     let header = block.cast::<Header>();
-    let (key, parent) = match birth.attributes.owner {
-        None => (UNOWNED, Parent { id: task_context::current_id().unwrap_or(0) }),
+    // Known when this is compiled, for tasks that nobody owns.
+    let (key, parent) = match W::owned(&mut future) {
         Some(Owned { owner, key }) => (key, Parent { owner: ManuallyDrop::new(owner) }),
+        None => (UNOWNED, Parent { id: task_context::current_id().unwrap_or(0) }),
     };
     let rest = Rest {
         vtable: const { &Vt::<W, S>::TABLE },
@@ -418,6 +419,14 @@ impl Ptr {
         TaskId::new(self.header().rest.context.id).expect("a live task has a number above zero")
     }
 
+    #[inline(never)]
+    fn drop_owner(self) {
+        if let Some(owner) = self.owner() {
+            // SAFETY: `spawn` took the share over, and it is used for the last time.
+            drop(unsafe { std::ptr::read(owner) });
+        }
+    }
+
     fn owner<'a>(self) -> Option<&'a std::sync::Arc<Owner>> {
         let rest = &self.header().rest;
         if rest.key == UNOWNED {
@@ -466,9 +475,8 @@ impl Ptr {
     /// Gives the block back; the caller dropped the last reference.
     pub(crate) fn free(self) {
         self.header().rest.join.end();
-        if let Some(owner) = self.owner() {
-            // SAFETY: `spawn` took the share over, and it is used for the last time.
-            drop(unsafe { std::ptr::read(owner) });
+        if self.header().rest.key != UNOWNED {
+            self.drop_owner();
         }
         // SAFETY: nobody else has the task any more, and the block is written anew before it is used again.
         unsafe { self.context().cast_mut().drop_in_place() };
@@ -643,14 +651,32 @@ impl Runnable {
 
     #[inline(always)]
     pub(crate) fn complete_now(self, how: u64) -> Ran {
+        if self.0.header().rest.key != UNOWNED {
+            return self.complete_owned(how);
+        }
+        Ran::Complete(Joiner(self.settle(how)))
+    }
+
+    #[inline(never)]
+    fn complete_owned(self, how: u64) -> Ran {
+        let key = self.0.header().rest.key;
+        // A share of its own: the block may be gone when it is told.
+        let owner = self.0.owner().cloned();
+        let joiner = self.settle(how);
+        Ran::Complete(Joiner(match owner {
+            None => joiner,
+            Some(owner) => owner.tell(key, joiner),
+        }))
+    }
+
+    /// Publishes the output; says whom to wake for it.
+    #[inline(always)]
+    pub(crate) fn settle(self, how: u64) -> Option<Waker> {
         let task = self.0;
         let peek = || task.header().rest.join.peek();
-        let key = task.header().rest.key;
-        // A share of its own: the block may be gone when it is told.
-        let owner = task.owner().cloned();
-        let joiner = match task.state().complete(how, peek) {
+        match task.state().complete(how, peek) {
             AfterReady::Done => None,
-            AfterReady::Calls => return self.complete_and_call(task, how),
+            AfterReady::Calls => self.settle_and_call(task, how),
             // SAFETY: WAITS was set from the copy to the exchange, which made the waker ours.
             AfterReady::WakeJoiner(words) => Some(unsafe { words.into_waker() }),
             AfterReady::WakeRenewed => {
@@ -664,11 +690,7 @@ impl Runnable {
                 task.follow(task.state().drop_ref_of_complete());
                 None
             }
-        };
-        Ran::Complete(Joiner(match owner {
-            None => joiner,
-            Some(owner) => owner.tell(key, joiner),
-        }))
+        }
     }
 
     /// The seat this task has to run on, if any.

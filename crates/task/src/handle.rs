@@ -330,6 +330,16 @@ impl<T> Task<T> {
         }
     }
 
+    /// Drops the handle, and whatever the task ends with: nobody is told of that, as who drops it knows enough.
+    pub fn disregard(self) {
+        if !self.is_finished() {
+            self.task().cold_or_new().disregarded.store(true, Ordering::Release);
+        }
+        let mut task = self;
+        // If it has ended, it is looked at.
+        drop(task.try_take());
+    }
+
     /// The waker in the join cell; `None` if the task has ended, and woken it. WAITS was seen.
     fn take_back(&self) -> Option<Waker> {
         match self.task().state().clear_waits() {

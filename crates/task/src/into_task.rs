@@ -42,6 +42,8 @@ pub trait TaskHandle {
     const LENT: bool;
     /// The task.
     fn task(&mut self) -> &mut Task<Self::Output>;
+    /// The combinator has given its answer, and nobody will ask for this task's: see [`Task::disregard`].
+    fn disregard(self);
 }
 
 impl<F> IntoTask for F
@@ -74,6 +76,9 @@ impl<T> TaskHandle for Task<T> {
     fn task(&mut self) -> &mut Self {
         self
     }
+    fn disregard(self) {
+        Self::disregard(self);
+    }
 }
 
 /// A task that is lent to a combinator: made by [`Task::by_ref`].
@@ -102,6 +107,8 @@ impl<T> TaskHandle for TaskMut<'_, T> {
     fn task(&mut self) -> &mut Task<T> {
         self.0
     }
+    // Who lent it may ask.
+    fn disregard(self) {}
 }
 
 impl<T> Drop for TaskMut<'_, T> {

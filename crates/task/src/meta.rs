@@ -83,6 +83,12 @@ pub trait Spawn {
     type Future: Future<Output = Self::Output>;
     /// The future, and what was said about the task it will be.
     fn into_parts(self) -> (Self::Future, Attributes);
+    /// Who has to know when the task is done; asked once, before the future is where it stays.
+    #[inline]
+    fn owned(future: &mut Self::Future) -> Option<Owned> {
+        let _ = future;
+        None
+    }
     /// What of this output is an error that must not go unseen: it is reported if nobody takes the output.
     #[inline]
     fn failure(output: &Self::Output) -> Option<&dyn fmt::Display> {
@@ -97,8 +103,6 @@ pub trait Spawn {
 pub struct Attributes {
     /// Its name; `Task-<n>` if there is none.
     pub name: Option<Arc<str>>,
-    /// Who has to know when it is done.
-    pub owner: Option<Owned>,
     /// The context it runs in; a copy of what its parent's gives children if there is none.
     pub context: Option<Context>,
 }

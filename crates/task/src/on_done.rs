@@ -4,11 +4,12 @@
 //! into the list first and sets the bit then; the runner that finds the bit ends the task without it and looks into
 //! the list after that. So the callback is found by the runner, or its owner finds the task complete.
 
-use crate::cell::{Ptr, Ran, Runnable};
+use crate::cell::{Ptr, Runnable};
 use crate::handle::{Task, TaskRef};
 use kasasagi_primitive::defer::{Callback, CallbackId, Job};
 use std::mem;
 use std::panic::Location;
+use std::task::Waker;
 
 impl<T> Task<T> {
     /// Has `f` called when the task is done; at once, but not in here, if it is.
@@ -66,14 +67,14 @@ impl TaskRef {
 impl Runnable {
     /// Ends a task that has callbacks, and has them called.
     #[cold]
-    pub(crate) fn complete_and_call(self, task: Ptr, how: u64) -> Ran {
+    pub(crate) fn settle_and_call(self, task: Ptr, how: u64) -> Option<Waker> {
         // After the end the block is kept by this alone.
         let kept = TaskRef::of(task);
         task.state().clear_calls();
-        let ran = self.complete_now(how);
+        let joiner = self.settle(how);
         let list = task.cold().map(|cold| mem::take(&mut *cold.callbacks.lock()));
         Callback::call_later(list.unwrap_or_default());
         drop(kept);
-        ran
+        joiner
     }
 }

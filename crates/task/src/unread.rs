@@ -8,6 +8,7 @@ use crate::cell::{Ptr, guarded};
 use crate::error::JoinError;
 use crate::panic_site;
 use kasasagi_primitive::report::{self, Hook, Report, ReportKind, Reported};
+use kasasagi_primitive::sync::atomic::Ordering;
 use std::any::Any;
 use std::fmt;
 
@@ -26,6 +27,9 @@ pub(crate) fn keep_hook(task: Ptr) {
 #[cold]
 pub(crate) fn error(task: Ptr, error: &JoinError) {
     let Some(panic) = error.panic() else { return };
+    if is_disregarded(task) {
+        return;
+    }
     let message = message(
         task,
         "a task panicked and nobody awaited it",
@@ -40,12 +44,19 @@ pub(crate) fn error(task: Ptr, error: &JoinError) {
 /// Reports an error that nobody looked at.
 #[cold]
 pub(crate) fn failure(task: Ptr, failure: &dyn fmt::Display) {
+    if is_disregarded(task) {
+        return;
+    }
     let message = message(
         task,
         "a task failed and nobody looked at its error",
         "a task failed while the runtime was shutting down",
     );
     send(task, Report::new(ReportKind::TaskError, message).error(failure));
+}
+
+fn is_disregarded(task: Ptr) -> bool {
+    task.cold().is_some_and(|cold| cold.disregarded.load(Ordering::Acquire))
 }
 
 /// Reports a panic that can be handed to nobody, and drops its payload.

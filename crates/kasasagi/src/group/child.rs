@@ -3,7 +3,7 @@
 use super::roster::Roster;
 use crate::child_error::ChildError;
 use kasasagi_sync::{AcquireOwned, OwnedPermit};
-use kasasagi_task::{Attributes, JoinError, Spawn, try_current};
+use kasasagi_task::{Attributes, JoinError, Owned, Spawn, try_current};
 use pin_project_lite::pin_project;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -53,6 +53,8 @@ pin_project! {
         future: F,
         roster: Arc<Roster<E>>,
         turn: Option<Turn>,
+        // Until it is spawned.
+        owned: Option<Owned>,
     }
 }
 
@@ -67,9 +69,10 @@ impl<F, E> Child<F, E> {
         future: F,
         roster: Arc<Roster<E>>,
         turn: Option<Turn>,
+        owned: Option<Owned>,
         attributes: Attributes,
     ) -> Self {
-        Self { future: ChildFuture { future, roster, turn }, attributes }
+        Self { future: ChildFuture { future, roster, turn, owned }, attributes }
     }
 }
 
@@ -82,6 +85,10 @@ where
     #[inline]
     fn into_parts(self) -> (ChildFuture<F, E>, Attributes) {
         (self.future, self.attributes)
+    }
+    #[inline]
+    fn owned(future: &mut ChildFuture<F, E>) -> Option<Owned> {
+        future.owned.take()
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What `runtime` reports from now on.
-fn reports_of(runtime: &Runtime) -> Receiver<Report> {
+pub(crate) fn reports_of(runtime: &Runtime) -> Receiver<Report> {
     let (tell, told) = channel();
     let tell = Mutex::new(tell);
     let hook: ExceptionHook = Arc::new(move |report: &Report| {
@@ -526,4 +526,75 @@ fn a_hook_of_threads_that_panics_is_reported() {
     let text = told.recv_timeout(LIMIT).expect("a report");
     assert_eq!(text, "the hook `on_thread_start` panicked: at the start");
     assert_eq!(run(&runtime, async { spawn(async { 42 }).await.expect("it works") }), 42);
+}
+
+#[test]
+fn gath_13_what_the_others_end_with_once_a_gather_has_failed_is_no_news() {
+    for_each_flavour(|build| {
+        let runtime = build();
+        let told = reports_of(&runtime);
+        run(&runtime, async {
+            let ended = Arc::new(AtomicUsize::new(0));
+            // Dropped, it lets them go on.
+            let (tell, waits) = channel();
+            let children = (0..4).map(|n| {
+                let (ended, tell) = (Arc::clone(&ended), tell.clone());
+                spawn(async move {
+                    if n == 0 {
+                        return Err("first");
+                    }
+                    let (go, gone) = futures_channel::oneshot::channel::<()>();
+                    let _ = tell.send(go);
+                    let _ = gone.await;
+                    ended.fetch_add(1, Ordering::SeqCst);
+                    assert!(n != 1, "second");
+                    Err("third")
+                })
+            });
+            let children: Vec<_> = children.collect();
+            assert!(kasasagi::gather(children).first_error().await.is_err());
+            drop(waits);
+            while ended.load(Ordering::SeqCst) < 3 {
+                yield_now().await;
+            }
+        });
+        drop(runtime);
+        assert!(told.try_recv().is_err(), "nobody is told");
+    });
+}
+
+#[test]
+fn shld_06_07_a_shielded_task_that_nobody_waits_for_any_more_fails_with_one_report() {
+    for_each_flavour(|build| {
+        let runtime = build();
+        let told = reports_of(&runtime);
+        run(&runtime, async {
+            for fails in [false, true] {
+                let (go, gone) = futures_channel::oneshot::channel::<()>();
+                let ended = Arc::new(AtomicBool::new(false));
+                let inner = spawn({
+                    let ended = Arc::clone(&ended);
+                    async move {
+                        let _ = gone.await;
+                        ended.store(true, Ordering::SeqCst);
+                        assert!(!fails, "inside the shield");
+                    }
+                });
+                let watch = inner.handle();
+                let outer = spawn(kasasagi::shield(inner));
+                for _ in 0..5 {
+                    yield_now().await;
+                }
+                outer.cancel();
+                assert!(outer.await.is_err());
+                let _ = go.send(());
+                until("the inner one ends", || watch.is_finished()).await;
+                assert!(ended.load(Ordering::SeqCst));
+            }
+        });
+        let report = told.recv_timeout(LIMIT).expect("a report");
+        assert_eq!(report.error.as_deref(), Some("inside the shield"));
+        drop(runtime);
+        assert!(told.try_recv().is_err(), "once");
+    });
 }
