@@ -57,7 +57,7 @@ impl Clock {
         Clock(Kind::System)
     }
 
-    /// The system's clock, until it is [paused](Self::pause).
+    /// The system's clock, until it is paused.
     pub fn pausable() -> Clock {
         Clock(Kind::Pausable(Arc::new(Pausable { base: epoch(), hands: Hands::new(false) })))
     }
