@@ -37,7 +37,10 @@ mod runtime;
 pub mod task;
 
 pub use builder::Builder;
-pub use cancel::{Cancelled, CatchCancel, Rethrow, Uninterruptible, catch_cancel, uninterruptible};
+pub use cancel::{
+    Cancelled, CatchCancel, Deferred, Exit, Finally, Outcome, Resource, Rethrow, Uninterruptible,
+    catch_cancel, defer, finally, uninterruptible, with,
+};
 pub use error::{RunError, ShutdownReport};
 pub use handle::{Handle, NoRuntime};
 pub use kasasagi_net as net;

@@ -81,6 +81,7 @@ pub struct Request {
     pending: bool,
     cancelled: bool,
     shut: bool,
+    cut: bool,
     stage: Stage,
     cause: Cause,
 }
@@ -114,6 +115,23 @@ impl Request {
             return Asked::Finishing;
         }
         self.cancel(cause)
+    }
+
+    /// The grace period is over: the future is dropped at the next suspension, whatever scopes it has, and what the task owes
+    /// is not waited for.
+    pub fn cut(&mut self, cause: Cause) -> Asked {
+        if self.stage == Stage::Done {
+            return Asked::Done;
+        }
+        self.cut = true;
+        self.pending = true;
+        self.cause = cause;
+        Asked::Pending
+    }
+
+    /// Whether it is cut off.
+    pub fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// The task turned out to be done: nobody will take what is pending.
@@ -162,7 +180,7 @@ impl Request {
     /// One cleanup more that has to end before the task may; `false` if it is done already.
     #[must_use]
     pub fn owe(&mut self) -> bool {
-        if self.stage == Stage::Done {
+        if self.cut || self.stage == Stage::Done {
             return false;
         }
         self.owed += 1;
@@ -172,7 +190,7 @@ impl Request {
     /// A cleanup has ended. Says whether it was the last that the end of the task waits for, which then is to be woken.
     #[must_use]
     pub fn pay(&mut self) -> bool {
-        self.owed -= 1;
+        self.owed = self.owed.saturating_sub(1);
         self.owed == 0 && self.stage == Stage::Finishing
     }
 
@@ -180,7 +198,7 @@ impl Request {
     #[must_use]
     pub fn finish(&mut self, cancelled: bool) -> bool {
         self.cancelled = cancelled;
-        let done = self.owed == 0;
+        let done = self.owed == 0 || self.cut;
         self.stage = if done { Stage::Done } else { Stage::Finishing };
         done
     }

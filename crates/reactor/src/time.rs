@@ -5,10 +5,10 @@
 
 pub(crate) mod clock;
 mod interval;
+mod limit;
 mod shard;
 mod slack;
 mod sleep;
-mod limit;
 mod timeout;
 mod timeout_scope;
 pub(crate) mod timers;

@@ -4,7 +4,7 @@ use crate::seat::Local;
 use crate::shared::{Keeper, Shared};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{Ordering, fence};
-use kasasagi_task::{Attributes, JoinError};
+use kasasagi_task::{Attributes, JoinError, TaskRef};
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
@@ -123,6 +123,9 @@ impl Drop for FrontSeat {
     }
 }
 
+/// How long tasks that are bound to a thread may clean up when it leaves its seat, in nanoseconds: a second, a guess.
+const PINNED_GRACE: u64 = 1_000_000_000;
+
 /// A thread without a seat that waits for what seats serve: events, timers, tasks. As long as it is there, the
 /// caretaker looks after an otherwise deserted scheduler.
 #[derive(Debug)]
@@ -155,13 +158,18 @@ impl Drop for Guest {
 }
 
 impl Local {
-    /// Ends the tasks that may only run on this thread, before it leaves the seat.
+    /// Ends the tasks that may only run on this thread, before it leaves the seat. They have a while to clean up.
     fn end_pinned(&self) {
+        let pinned = |tell: &dyn Fn(&TaskRef)| {
+            let mine = |task: &&TaskRef| task.pin() == Some(self.index as u32);
+            self.shared.tasks().iter().filter(mine).for_each(tell);
+        };
+        self.leaving.set(true);
+        let until = self.shared.driver.now().saturating_add(PINNED_GRACE);
         while self.pinned_live.get() > 0 {
-            for task in self.shared.tasks() {
-                if task.pin() == Some(self.index as u32) {
-                    task.shut("the thread that it was bound to left the runtime");
-                }
+            pinned(&|task| task.shut("the thread that it was bound to left the runtime"));
+            if self.shared.driver.now() >= until {
+                pinned(&|task| task.cut("the thread that it was bound to left the runtime"));
             }
             let mut turns = 0;
             self.run_until(|| {

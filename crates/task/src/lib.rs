@@ -35,7 +35,7 @@ mod yield_now;
 
 pub use cell::{Birth, Home, Joiner, Ran, Runnable, Schedule};
 pub use error::JoinError;
-pub use handle::{Join, Task, TaskRef, try_current};
+pub use handle::{Join, Owed, Task, TaskRef, try_current};
 pub use meta::{Attributes, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};
 pub use registry::all;
 pub use yield_now::{YieldNow, yield_now};

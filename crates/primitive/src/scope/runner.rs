@@ -46,19 +46,19 @@ fn begin_in(context: &TaskContext, errands: &mut Errands) -> Begun {
         tree.collect(errands);
         tree.returned.take()
     });
-    let cause = {
+    let (cause, is_cut) = {
         let mut request = cold.request.lock();
         if let Some(Some(cause)) = returned {
             let _ = request.give_back(cause);
         }
-        request.begin()
+        (request.begin(), request.is_cut())
     };
     if let Some(mut cause) = cause {
         cause.interrupted = context.wait.get().and_then(|wait| wait.place);
         let delivery = Delivery::of_task(cause);
         let joins = context.first_wait() != 0;
         let tell = |tree: &mut Tree| tree.deliver(ROOT, &delivery, joins, errands);
-        if tree_of(context, joins, tell) != Some(true) {
+        if is_cut || tree_of(context, joins, tell) != Some(true) {
             return Begun::Cancelled(delivery.cause);
         }
     }

@@ -121,18 +121,13 @@ impl<F: Future> Timeout<F> {
     #[inline(never)]
     fn poll_again(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Elapsed>> {
         let this = self.project();
-        this.limit.poll(this.future, this.sleep, cx)
+        this.limit.poll(this.future, this.sleep, cx, || {})
     }
 }
 
 /// The future waits: so its time begins.
 #[inline(never)]
-fn begin(
-    limit: &mut Limit,
-    sleep: Pin<&mut Sleep>,
-    before: u64,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
+fn begin(limit: &mut Limit, sleep: Pin<&mut Sleep>, before: u64, cx: &mut Context<'_>) -> Poll<()> {
     limit.begin(before);
     sleep.poll_elapsed(cx, true)
 }
