@@ -108,7 +108,7 @@ union Parent {
 const UNOWNED: u32 = u32::MAX;
 
 // A waker is known to be a task's own by it.
-const _: () = assert!(std::mem::offset_of!(Header, rest.context) == task_context::CONTEXT_AT);
+const _: [(); task_context::CONTEXT_AT] = [(); std::mem::offset_of!(Header, rest.context)];
 
 struct VTable {
     /// Polls the future; once it is ready, its output takes its place. Sets the flag if it unwinds after the
