@@ -17,6 +17,7 @@ use crate::state::{
     After, AfterPending, AfterReady, BIRTH, CANCEL, CANCELLED, COMPLETE, Snapshot, State,
 };
 use crate::waker;
+use kasasagi_primitive::MODEL;
 use kasasagi_primitive::cell::UnsafeCell;
 use kasasagi_primitive::cold::Cold;
 use kasasagi_primitive::request::Cause;
@@ -94,7 +95,8 @@ pub(crate) struct Rest {
 }
 
 // A waker is known to be a task's own by it.
-const _: () = assert!(std::mem::offset_of!(Header, rest.context) == task_context::CONTEXT_AT);
+const _: () =
+    assert!(MODEL || std::mem::offset_of!(Header, rest.context) == task_context::CONTEXT_AT);
 
 struct VTable {
     /// Polls the future; once it is ready, its output takes its place. Sets the flag if it unwinds after the

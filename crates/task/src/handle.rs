@@ -495,7 +495,9 @@ impl Ptr {
     }
 
     fn cancel(self, reason: Option<Reason>, place: &'static Location<'static>) -> bool {
+        // In the moment between the last look at the request and the end, it is too late, and not over.
         self.ask_to_end(Cause { reason, place: Some(place), interrupted: None })
+            || !self.state().load(Ordering::Acquire).has(COMPLETE)
     }
 
     /// Passes a cancellation on to the task; `false` if it has ended.
