@@ -22,6 +22,7 @@ use crate::task_context::{self, TaskContext};
 use entry::{DEAF, FOREIGN, Key, PASSING, SHIELD};
 use std::cell::RefCell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tree::Errands;
@@ -402,11 +403,23 @@ fn visit<R>(make: bool, f: impl FnOnce(&mut Tree, &mut Errands, &TaskContext) ->
 }
 
 impl Errands {
-    /// Foreign code, outside the tree.
+    /// Foreign code, outside the tree: a panic of it is not the scope's.
     fn run(self) {
         for waker in self.wake {
-            waker.wake();
+            guarded(|| waker.wake());
         }
-        drop(self.drop);
+        for waker in self.drop {
+            guarded(|| drop(waker));
+        }
+    }
+}
+
+/// Runs foreign code that must not unwind into whoever is polled.
+fn guarded(f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        // Its drop may panic again: twice is malice, and the second one is leaked.
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(second);
+        }
     }
 }

@@ -450,6 +450,9 @@ impl Tree {
 
 impl Drop for Tree {
     fn drop(&mut self) {
+        for waker in self.entries.iter_mut().filter_map(|entry| entry.waker.take()) {
+            super::guarded(|| drop(waker));
+        }
         if self.registered {
             gone::unregister(self.task);
         }

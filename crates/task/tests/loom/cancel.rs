@@ -133,8 +133,7 @@ fn task_joined_and_cancelled_answers_once() {
 }
 
 /// Race: a request is taken back while the task runs. It is delivered once, or not at all, and never lost to the count.
-///
-/// Mutation `task-uncancel-keeps-pending`: at zero, what is pending is not withdrawn.
+/// That it is withdrawn, mutation `task-uncancel-keeps-pending` shows in a test on one thread.
 #[test]
 fn task_request_taken_back_is_delivered_or_withdrawn() {
     explore("task_uncancel", || {
