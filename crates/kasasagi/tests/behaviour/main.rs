@@ -24,3 +24,4 @@ mod task_registry;
 mod tasks;
 mod time;
 mod timeouts;
+mod traps;
