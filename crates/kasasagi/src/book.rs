@@ -18,6 +18,9 @@ mod time {}
 #[doc = include_str!("../../../docs/src/guide/sockets.md")]
 mod sockets {}
 
+#[doc = include_str!("../../../docs/src/guide/cancellation.md")]
+mod cancellation {}
+
 #[doc = include_str!("../../../docs/src/guide/shutdown.md")]
 mod shutdown {}
 

@@ -116,7 +116,10 @@ impl Request {
         }
         self.cut = true;
         self.pending = self.stage == Stage::Running;
-        self.cause = cause;
+        if self.requests == 0 {
+            // Else the reason it was asked for before is the one.
+            self.cause = cause;
+        }
         Asked::Pending
     }
 

@@ -403,7 +403,7 @@ fn visit<R>(make: bool, f: impl FnOnce(&mut Tree, &mut Errands, &TaskContext) ->
 }
 
 impl Errands {
-    /// Foreign code, outside the tree.
+    /// Foreign code, outside the tree: a panic of it is not the scope's.
     fn run(self) {
         self.wake.into_iter().for_each(wake_caught);
         self.drop.into_iter().for_each(drop_caught);

@@ -688,7 +688,8 @@ impl Ptr {
     }
 
     fn cancel(self, reason: Option<Reason>, place: &'static Location<'static>) -> bool {
-        self.ask_to_end(cause(reason, place))
+        // In the moment between the last look at the request and the end, it is too late, and not over.
+        self.ask_to_end(cause(reason, place)) || !self.state().load(Ordering::Acquire).has(COMPLETE)
     }
 
     /// Passes a cancellation on to the task; `false` if it has ended.

@@ -33,6 +33,7 @@ mod task_registry;
 mod tasks;
 mod time;
 mod timeouts;
+mod traps;
 mod virtual_programs;
 mod virtual_time;
 mod wait;

@@ -125,7 +125,9 @@ impl Tree {
     /// Takes the note of waits at `i`, if all came after `before`.
     fn take_wait_since(&mut self, i: u32, before: u32, context: &TaskContext) -> bool {
         let first = if i == ROOT { context.first_wait() } else { self.get(i).first_wait };
-        if first == 0 || (first.wrapping_sub(before) as i32) <= 0 {
+        let since = first.wrapping_sub(before);
+        // The upper half: it came before.
+        if first == 0 || since == 0 || since > u32::MAX / 2 {
             return false;
         }
         if i == ROOT {
