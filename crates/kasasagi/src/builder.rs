@@ -131,6 +131,10 @@ impl Builder {
     }
 
     /// Seeds the order in which workers look into each other's queues. Default: fixed.
+    ///
+    /// One worker throws no dice: with [`virtual_time`](Self::virtual_time) its runs are the same each time, whatever the
+    /// seed, as far as no thread, socket or closure on the pool has a say. Several workers are threads, and no seed
+    /// makes those the same.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self

@@ -34,6 +34,8 @@ mod tasks;
 mod time;
 mod timeouts;
 mod traps;
+mod virtual_held;
+mod virtual_orders;
 mod virtual_programs;
 mod virtual_time;
 mod wait;

@@ -57,7 +57,7 @@ impl Clock {
         Clock(Kind::System)
     }
 
-    /// The system's clock, until it is paused.
+    /// The system's clock, until it is [paused](crate::Timers::pause).
     pub fn pausable() -> Clock {
         Clock(Kind::Pausable(Arc::new(Pausable { base: epoch(), hands: Hands::new(false) })))
     }
