@@ -541,7 +541,7 @@ fn gath_13_what_the_others_end_with_once_a_gather_has_failed_is_no_news() {
                 let (ended, tell) = (Arc::clone(&ended), tell.clone());
                 spawn(async move {
                     if n == 0 {
-                        return Err("first");
+                        return Err::<(), _>("first");
                     }
                     let (go, gone) = futures_channel::oneshot::channel::<()>();
                     let _ = tell.send(go);
