@@ -44,7 +44,8 @@ impl<E> ChildOutput<E> for () {
 type Never = <fn() -> ! as Returns>::Output;
 
 /// What a function returns.
-trait Returns {
+#[doc(hidden)]
+pub trait Returns {
     /// It.
     type Output;
 }
