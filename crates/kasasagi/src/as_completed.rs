@@ -90,6 +90,7 @@ impl<T> AsCompleted<T> {
     ///
     /// # Cancel safety
     /// Cancel safe: dropped, it has taken nothing.
+    #[expect(clippy::should_implement_trait, reason = "the name that streams have for it")]
     pub fn next(&mut self) -> Next<'_, T> {
         Next(self)
     }
@@ -187,6 +188,7 @@ impl<T> Timed<T> {
     ///
     /// # Cancel safety
     /// Cancel safe: dropped, it has taken nothing.
+    #[expect(clippy::should_implement_trait, reason = "the name that streams have for it")]
     pub fn next(&mut self) -> impl Future<Output = Option<Result<Result<T, JoinError>, Elapsed>>> {
         std::future::poll_fn(move |cx| Pin::new(&mut *self).poll_next(cx))
     }

@@ -101,12 +101,12 @@ impl<H: TaskHandle> Children<H> {
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<usize>> {
         ready!(self.poll(cx));
         ready!(kasasagi_primitive::coop::poll_proceed(cx));
-        Poll::Ready(self.ends.next())
+        Poll::Ready(self.ends.pop())
     }
 
     /// The slot of a child that has ended, in the order of the ends.
     pub(crate) fn next(&mut self) -> Option<usize> {
-        self.ends.next()
+        self.ends.pop()
     }
 
     /// The output of a child that has ended.

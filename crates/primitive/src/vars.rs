@@ -163,7 +163,7 @@ impl Context {
                 hint(true);
                 new
             }
-            Place::Task => task_context::with(|task| Self::of(task)).unwrap_or(new),
+            Place::Task => task_context::with(Self::of).unwrap_or(new),
         }
     }
 

@@ -138,7 +138,7 @@ impl Reactor {
     /// (On Linux a thread is else woken up to 50 µs late.)
     pub fn deadline(&self, seat: usize) -> u64 {
         let timers = self.shared.house.timers();
-        let deadline = timers.clock_ref().to_turner(timers.shard(seat).deadline());
+        let deadline = timers.clock_ref().in_turners(timers.shard(seat).deadline());
         if deadline != crate::NEVER {
             Timers::be_prompt();
         }
@@ -158,7 +158,7 @@ impl Reactor {
     /// As [`fire`](Self::fire), but `max` timers at most.
     pub fn fire_some(&self, seat: usize, now: u64, max: usize) -> usize {
         let timers = self.shared.house.timers();
-        timers.shard(seat).fire(timers.clock_ref().from_turner(now), max)
+        timers.shard(seat).fire(timers.clock_ref().at_turners(now), max)
     }
 
     /// Wakes those whose sources are ready, without waiting; returns the number of events.

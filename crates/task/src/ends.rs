@@ -141,7 +141,7 @@ impl Ends {
         unsafe { Waker::from_raw(raw) }
     }
 
-    /// Waits until there are ends to be given out by [`next`](Self::next).
+    /// Waits until there are ends to be given out by [`pop`](Self::pop).
     pub fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
         if self.taken != NONE {
             return Poll::Ready(());
@@ -177,7 +177,7 @@ impl Ends {
     }
 
     /// The index of a task that has ended, in the order of the ends; `None` if no more are known.
-    pub fn next(&mut self) -> Option<usize> {
+    pub fn pop(&mut self) -> Option<usize> {
         let index = (self.taken as usize).checked_sub(1)?;
         let node = &self.shared().nodes[index];
         let next = node.next.load(Ordering::Relaxed);

@@ -78,7 +78,7 @@ fn canc_02_cancelled_before_its_first_poll_the_body_never_runs() {
     run(&runtime, async {
         let task = spawn(async { panic!("the body runs") });
         assert!(task.cancel_with("not today"));
-        let error = task.await.map(|()| ()).expect_err("it was cancelled");
+        let error = task.await.expect_err("it was cancelled");
         assert_eq!((error.is_cancelled(), error.reason()), (true, Some("not today")));
     });
 }
@@ -323,7 +323,7 @@ fn canc_13_cancelled_between_two_yields_it_ends_at_the_next() {
         });
         settle().await;
         task.cancel();
-        assert!(task.await.map(|()| ()).expect_err("it was cancelled").is_cancelled());
+        assert!(task.await.expect_err("it was cancelled").is_cancelled());
     });
 }
 
@@ -363,7 +363,7 @@ fn canc_15_another_error_while_a_cancellation_is_handled_is_the_outcome() {
         });
         settle().await;
         task.cancel();
-        let error: JoinError = task.await.map(|()| ()).expect_err("it panicked");
+        let error: JoinError = task.await.expect_err("it panicked");
         assert!(error.is_panic() && !error.is_cancelled());
     });
 }

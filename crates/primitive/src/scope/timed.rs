@@ -125,7 +125,7 @@ impl Tree {
     /// Takes the note of waits at `i`, if all came after `before`.
     fn take_wait_since(&mut self, i: u32, before: u32, context: &TaskContext) -> bool {
         let first = if i == ROOT { context.first_wait() } else { self.get(i).first_wait };
-        if first == 0 || first.wrapping_sub(before).cast_signed() <= 0 {
+        if first == 0 || (first.wrapping_sub(before) as i32) <= 0 {
             return false;
         }
         if i == ROOT {

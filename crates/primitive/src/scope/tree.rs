@@ -450,6 +450,8 @@ impl Tree {
 
 impl Drop for Tree {
     fn drop(&mut self) {
+        let wakers = self.entries.iter_mut().filter_map(|entry| entry.waker.take());
+        wakers.for_each(crate::wake_batch::drop_caught);
         if self.registered {
             gone::unregister(self.task);
         }

@@ -57,7 +57,7 @@ impl Clock {
         Clock(Kind::System)
     }
 
-    /// The system's clock, until it is [paused](Self::pause).
+    /// The system's clock, until it is paused.
     pub fn pausable() -> Clock {
         Clock(Kind::Pausable(Arc::new(Pausable { base: epoch(), hands: Hands::new(false) })))
     }
@@ -118,6 +118,17 @@ impl Clock {
     /// The moment, in nanoseconds since the clock's epoch.
     #[inline]
     pub fn now_ns(&self) -> u64 {
+        let system = system_ns();
+        // After the look at the system's clock.
+        let is_systems = match &self.0 {
+            Kind::Pausable(pausable) => pausable.hands.never_stood(),
+            kind => matches!(kind, Kind::System),
+        };
+        if is_systems { system } else { self.other_now_ns() }
+    }
+
+    #[cold]
+    fn other_now_ns(&self) -> u64 {
         match &self.0 {
             Kind::System => system_ns(),
             Kind::Manual(manual) => manual.now.load(Ordering::Acquire),
@@ -136,7 +147,7 @@ impl Clock {
 
     /// What the turner's clock will show when this one shows `ns`: 0 or never if it stands still.
     #[inline]
-    pub(crate) fn to_turner(&self, ns: u64) -> u64 {
+    pub(crate) fn in_turners(&self, ns: u64) -> u64 {
         match &self.0 {
             Kind::Pausable(pausable) => pausable.hands.to_system(ns),
             _ => ns,
@@ -145,7 +156,7 @@ impl Clock {
 
     /// What this clock shows when the turner's shows `ns`.
     #[inline]
-    pub(crate) fn from_turner(&self, ns: u64) -> u64 {
+    pub(crate) fn at_turners(&self, ns: u64) -> u64 {
         match &self.0 {
             Kind::Pausable(pausable) => pausable.hands.now(|| ns),
             _ => ns,
@@ -290,7 +301,9 @@ impl fmt::Debug for Clock {
 /// The system's moment, in nanoseconds since its epoch.
 #[inline]
 fn system_ns() -> u64 {
-    nanoseconds(Instant::now().saturating_duration_since(epoch()))
+    let since = Instant::now().saturating_duration_since(epoch());
+    // It fits, for as long as a process may run.
+    since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(since.subsec_nanos().into())
 }
 
 /// A duration in nanoseconds; what does not fit is never.

@@ -19,7 +19,8 @@ impl Showing {
             if is_new {
                 shown.push(address);
             }
-            is_new.then_some(Self)
+            // Not `then_some`: a value that is made and dropped here would borrow the list again.
+            is_new.then(|| Self)
         })
     }
 }

@@ -57,7 +57,7 @@ fn task_each_end_is_told_once() {
             match poll(&mut ends, &waker) {
                 Poll::Pending => joiner.wait(),
                 Poll::Ready(()) => {
-                    while let Some(index) = ends.next() {
+                    while let Some(index) = ends.pop() {
                         told[index] += 1;
                         drop(tasks[index].output().expect("it gave a token"));
                     }

@@ -1,7 +1,7 @@
 //! The hands of a clock that can be paused: they follow the system's until then, and at a distance afterwards.
 //!
 //! Read without a lock, set under one. The *era* says what they do: they move, are being stopped, stand, are being
-//! started, and move again in the next. It is 0 as long as they were never stopped: then a look at them costs two loads
+//! started, and move again in the next. It is 0 as long as they were never stopped: then a look at them costs a load
 //! more than one at the system's clock. Who reads moving hands looks at the era before and after, and so takes no
 //! moment of one era for one of the next: time never goes back.
 
@@ -44,16 +44,16 @@ impl Hands {
         self.era.load(Ordering::Acquire) % ERAS == STANDING
     }
 
-    /// What they show when the system's clock shows `system()`.
+    /// Whether they have gone as the system's clock does, up to the last look at that.
     #[inline]
+    pub(super) fn never_stood(&self) -> bool {
+        fence(Ordering::Acquire);
+        // It only grows: it was 0 before, too.
+        self.era.load(Ordering::Relaxed) == 0
+    }
+
+    /// What they show when the system's clock shows `system()`.
     pub(super) fn now(&self, system: impl Fn() -> u64) -> u64 {
-        if self.era.load(Ordering::Acquire) == 0 {
-            let now = system();
-            fence(Ordering::Acquire);
-            if self.era.load(Ordering::Relaxed) == 0 {
-                return now;
-            }
-        }
         self.read(|stopped| stopped, |ahead| system().wrapping_add(ahead))
     }
 
