@@ -65,6 +65,9 @@ impl Error for RunError {
 pub struct ShutdownReport {
     /// The tasks that had not ended when it began, and were cancelled.
     pub cancelled: Vec<TaskInfo>,
+    /// Those of them, and of the cleanups they owed, that were suspended when the grace period was over: their futures
+    /// were dropped, and what they had still to do was not done.
+    pub cut_off: Vec<TaskInfo>,
     /// Those of them that had not ended when the grace period was over: they block a worker, which was left
     /// to itself.
     pub still_running: Vec<TaskInfo>,
@@ -77,7 +80,10 @@ pub struct ShutdownReport {
 impl ShutdownReport {
     /// Whether everything has ended.
     pub fn is_clean(&self) -> bool {
-        self.still_running.is_empty() && self.threads_left == 0 && self.blocking_left == 0
+        self.cut_off.is_empty()
+            && self.still_running.is_empty()
+            && self.threads_left == 0
+            && self.blocking_left == 0
     }
 }
 
@@ -88,6 +94,12 @@ impl fmt::Display for ShutdownReport {
             write!(f, "\n  {task:?}")?;
         }
         if !self.is_clean() {
+            if !self.cut_off.is_empty() {
+                write!(f, "\n{} were cut off after the grace period", self.cut_off.len())?;
+                for task in &self.cut_off {
+                    write!(f, "\n  {task:?}")?;
+                }
+            }
             write!(
                 f,
                 "\n{} tasks, {} worker threads and {} blocking closures had not ended after the grace period",

@@ -54,7 +54,10 @@ mod wait;
 pub use as_completed::{AsCompleted, Next, NextTask, Timed, as_completed};
 pub use builder::Builder;
 pub use callback::TimerHandle;
-pub use cancel::{Cancelled, CatchCancel, Rethrow, Uninterruptible, catch_cancel, uninterruptible};
+pub use cancel::{
+    Cancelled, CatchCancel, Deferred, Exit, Finally, Outcome, Resource, Rethrow, Uninterruptible,
+    catch_cancel, defer, finally, uninterruptible, with,
+};
 pub use child_error::ChildError;
 pub use error::{RunError, ShutdownReport};
 #[doc(hidden)]

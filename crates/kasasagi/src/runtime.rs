@@ -104,6 +104,9 @@ fn call(what: &'static str, hook: Option<Hook>) {
     }
 }
 
+/// How long tasks that are cut off may take to drop their futures. A task that is in a poll for that long is left alone.
+const CUT: Duration = Duration::from_millis(50);
+
 impl Runtime {
     /// A runtime with the defaults.
     ///
@@ -350,17 +353,25 @@ impl Runtime {
         let seat = spawner.enter_within(left);
         spawner.close();
         let kept = seat.is_err();
+        let cut_by = |left: Duration| left.saturating_add(CUT);
         if let Ok(seat) = seat {
             let _entered = self.handle.enter(Some(0));
             seat.drain(|| left().is_zero());
+            report.cut_off = cut_off(spawner);
+            let until = clock.now().checked_add(CUT);
+            seat.drain(|| until.is_some_and(|until| clock.now() >= until));
             drop(seat);
+        } else if self.running.wait(left()) > 0 {
+            report.cut_off = cut_off(spawner);
         }
         // A caretaker that did not leave is one of them.
-        report.threads_left = self.running.wait(left()) + usize::from(kept);
+        report.threads_left = self.running.wait(cut_by(left())) + usize::from(kept);
         if spawner.live() > 0 {
             // Not the list alone: a spawn that is being refused stands in it for a moment.
             report.still_running = self.handle.tasks();
         }
+        let left_alone: Vec<_> = report.still_running.iter().map(|task| task.id).collect();
+        report.cut_off.retain(|task| !left_alone.contains(&task.id));
         let caretaker = self.caretaker.dismiss();
         if report.still_running.is_empty() {
             // Nothing to look after: it leaves at once.
@@ -379,6 +390,15 @@ impl Runtime {
         }
         report
     }
+}
+
+/// Ends what the grace period was too short for, and tells what that was.
+fn cut_off(spawner: &kasasagi_scheduler::Spawner) -> Vec<TaskInfo> {
+    let tasks = spawner.tasks();
+    let mut cut: Vec<_> = tasks.iter().map(|task| task.info()).collect();
+    tasks.iter().for_each(|task| task.cut("the grace period of the shutdown was over"));
+    cut.sort_by_key(|task| task.id);
+    cut
 }
 
 /// Why main ended without an output.

@@ -197,7 +197,7 @@ impl Request {
     /// A cleanup has ended. Says whether it was the last that the end of the task waits for, which then is to be woken.
     #[must_use]
     pub fn pay(&mut self) -> bool {
-        self.owed -= 1;
+        self.owed = self.owed.saturating_sub(1);
         self.owed == 0 && self.stage == Stage::Finishing
     }
 

@@ -200,7 +200,7 @@ impl Scope {
         })?
     }
 
-    /// Passes a delivery on to the scope around this one, once no other branch below that is still busy. The scope returns
+    /// Passes a delivery on, and what it has kept as a shield, to the scope around this one, once no other branch below that is still busy. The scope returns
     /// `Pending` from then on, until it is dropped.
     pub fn pass(&mut self, delivery: Delivery) {
         let key = self.key;
@@ -208,6 +208,12 @@ impl Scope {
         with_tree(|tree, errands, _| {
             let Some(i) = tree.find(key) else { return };
             let parent = tree.get(i).parent;
+            let kept = tree.at(i).news.as_deref_mut().and_then(|news| news.kept.take());
+            let delivery = match kept {
+                // It came later.
+                Some(kept) => tree.merged(Some(delivery), kept),
+                None => delivery,
+            };
             let entry = tree.at(i);
             entry.set(PASSING, true);
             if let Some(news) = entry.news.as_deref_mut() {

@@ -232,7 +232,7 @@ pub fn current_id() -> Option<u64> {
 
 /// How far behind the beginning of a task's header its context stands: so a waker is known to be the task's own. The
 /// task cell sees to it.
-pub const CONTEXT_AT: usize = 56;
+pub const CONTEXT_AT: usize = crate::imp::CONTEXT_AT;
 
 /// Whether `waker` is the own one of the task with this context, and not a combinator's.
 #[inline]

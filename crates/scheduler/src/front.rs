@@ -136,14 +136,22 @@ impl Drop for FrontSeat {
     }
 }
 
+/// How long tasks that are bound to a thread may clean up when it leaves its seat, in nanoseconds: a second, a guess.
+const PINNED_GRACE: u64 = 1_000_000_000;
+
 impl Local {
-    /// Ends the tasks that may only run on this thread, before it leaves the seat.
+    /// Ends the tasks that may only run on this thread, before it leaves the seat. They have a while to clean up.
     fn end_pinned(&self) {
+        let pinned = |tell: &dyn Fn(&TaskRef)| {
+            let mine = |task: &&TaskRef| task.pin() == Some(self.index as u32);
+            self.shared.tasks().iter().filter(mine).for_each(tell);
+        };
+        self.leaving.set(true);
+        let until = self.shared.driver.now().saturating_add(PINNED_GRACE);
         while self.pinned_live.get() > 0 {
-            for task in self.shared.tasks() {
-                if task.pin() == Some(self.index as u32) {
-                    task.shut("the thread that it was bound to left the runtime");
-                }
+            pinned(&|task| task.shut("the thread that it was bound to left the runtime"));
+            if self.shared.driver.now() >= until {
+                pinned(&|task| task.cut("the thread that it was bound to left the runtime"));
             }
             let mut turns = 0;
             self.run_until(|| {

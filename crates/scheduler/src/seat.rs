@@ -285,6 +285,8 @@ pub(crate) struct Local {
     pub(crate) was_idle: Cell<bool>,
     /// The scheduler is closed, as of the last look.
     pub(crate) closing: Cell<bool>,
+    /// The thread leaves the seat, and ends the tasks that are bound to it.
+    pub(crate) leaving: Cell<bool>,
     pub(crate) watching: Cell<bool>,
     /// This seat sleeps without the watch, but with a limit.
     pub(crate) relooks: Cell<bool>,
@@ -339,6 +341,7 @@ impl Local {
             help: Cell::new(Help::default()),
             was_idle: Cell::new(true),
             closing: Cell::new(false),
+            leaving: Cell::new(false),
             watching: Cell::new(false),
             relooks: Cell::new(false),
             seen_polls: RefCell::new(vec![0; shared.seats.len()]),

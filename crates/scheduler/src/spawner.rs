@@ -73,7 +73,36 @@ impl Spawner {
         })
     }
 
+    /// Spawns a cleanup that a task of this scheduler owes, and that is not complete before it is: also while the scheduler
+    /// is being closed.
+    pub fn spawn_owed<F>(&self, place: &'static Location<'static>, what: F) -> Task<F::Output>
+    where
+        F: Spawn,
+        F::Future: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        current::with(|local| match local {
+            Some(local) if Arc::ptr_eq(&local.shared, &self.shared) => local.spawn(place, what),
+            _ => self.spawn_from_outside(place, what, true),
+        })
+    }
+
     fn spawn_outside<F>(&self, place: &'static Location<'static>, what: F) -> Task<F::Output>
+    where
+        F: Spawn,
+        F::Future: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_from_outside(place, what, false)
+    }
+
+    /// `owed`: the scheduler does not end before some task that is not complete, and so takes the new one, too.
+    fn spawn_from_outside<F>(
+        &self,
+        place: &'static Location<'static>,
+        what: F,
+        owed: bool,
+    ) -> Task<F::Output>
     where
         F: Spawn,
         F::Future: Send + 'static,
@@ -87,7 +116,7 @@ impl Spawner {
             Birth { heap: &outside.heap, home: &self.shared, id, pin: None, place, attributes };
         let (runnable, task) = birth.spawn_as::<F>(future);
         // Under the lock, so that the count has one writer; before the push, so that no end is counted first.
-        let closed = self.shared.idle.is_closed();
+        let closed = self.shared.idle.is_closed() && !owed;
         if !closed {
             self.shared.spawned_outside[index].add(1);
         }

@@ -399,7 +399,7 @@ impl Local {
             seats &= seats - 1;
             until = until.min(self.shared.driver.deadline(seat));
         }
-        if self.closing.get() {
+        if self.closing.get() || self.leaving.get() {
             until = until.min(now.saturating_add(DRAIN_PERIOD));
         }
         if self.trims_left.get() > 0 {

@@ -108,7 +108,7 @@ union Parent {
 const UNOWNED: u32 = u32::MAX;
 
 // A waker is known to be a task's own by it.
-const _: () = assert!(std::mem::offset_of!(Header, rest.context) == task_context::CONTEXT_AT);
+const _: [(); task_context::CONTEXT_AT] = [(); std::mem::offset_of!(Header, rest.context)];
 
 struct VTable {
     /// Polls the future; once it is ready, its output takes its place. Sets the flag if it unwinds after the
@@ -251,9 +251,9 @@ pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     if let Some(name) = birth.attributes.name {
         *Ptr(header).cold_or_new().name.lock() = Some(name);
     }
-    if let Some(context) = birth.attributes.context.or_else(vars::inherit) {
-        // Nobody has seen the task: there is no other context yet.
-        let _ = Ptr(header).cold_or_new().vars.set(context);
+    let given = birth.attributes.context;
+    if given.is_some() || vars::may_inherit() {
+        Ptr(header).begin_vars(given);
     }
     // Release: a scan that takes a reference (Acquire) sees the header.
     state.0.store(BIRTH, Ordering::Release);
@@ -378,6 +378,15 @@ pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>
 }
 
 impl Ptr {
+    /// Gives a newborn task its context variables.
+    #[cold]
+    fn begin_vars(self, given: Option<vars::Context>) {
+        if let Some(context) = given.or_else(vars::inherit) {
+            // Nobody has seen the task: there is no other context yet.
+            let _ = self.cold_or_new().vars.set(context);
+        }
+    }
+
     /// The header. The caller holds a reference, or is the runner.
     #[inline]
     pub(crate) fn header<'a>(self) -> &'a Header {

@@ -222,7 +222,8 @@ impl<T> Task<T> {
             }
             let id = self.task().header().rest.context.id;
             task_context::waiting(WaitKind::Join, usize::try_from(id).unwrap_or(usize::MAX), place);
-            if scope::note_wait(id, cx.waker()) {
+            let entered = self.word.is_entered();
+            if scope::note_wait(id, cx.waker(), entered) != entered {
                 self.word = self.word.entered(true);
             }
             return Poll::Pending;
@@ -582,6 +583,20 @@ impl TaskRef {
         let _ = self.0.ask(|request| request.cut(cause));
     }
 
+    /// One more cleanup that has to end before the task is done; `None` if it is done already.
+    ///
+    /// The cleanup holds what this gives, and drops it at its end. Called from outside the task, it is right only if the
+    /// task has called [`may_owe`](Self::may_owe) before.
+    pub fn owe(&self) -> Option<Owed> {
+        let owed = self.0.cold_or_new().request.lock().owe();
+        owed.then(|| Owed(self.clone()))
+    }
+
+    /// Says that the task may come to owe something: its end then looks.
+    pub fn may_owe(&self) {
+        let _ = self.0.cold_or_new();
+    }
+
     /// Takes one request back; see [`Task::uncancel`].
     pub fn uncancel(&self) -> usize {
         self.0.uncancel()
@@ -605,6 +620,23 @@ impl TaskRef {
     /// What is known of the task now.
     pub fn info(&self) -> TaskInfo {
         self.0.info()
+    }
+}
+
+/// A cleanup that a task owes, until it is dropped.
+#[derive(Debug)]
+#[must_use = "the task waits until it is dropped"]
+pub struct Owed(TaskRef);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        let task = self.0.0;
+        let Some(cold) = task.cold() else { return };
+        let is_last = cold.request.lock().pay();
+        if is_last {
+            // It counts no reference of its own: the one that `self` holds is given up after.
+            task.follow(task.state().wake_by_ref());
+        }
     }
 }
 

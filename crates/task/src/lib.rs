@@ -42,7 +42,7 @@ mod yield_now;
 pub use cell::{Birth, Home, Joiner, Ran, Runnable, Schedule};
 pub use ends::Ends;
 pub use error::JoinError;
-pub use handle::{Join, Task, TaskRef, try_current};
+pub use handle::{Join, Owed, Task, TaskRef, try_current};
 pub use in_context::{InContext, Within};
 pub use into_task::{IntoTask, Spawner, TaskHandle, TaskMut};
 pub use meta::{Attributes, Fallible, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};

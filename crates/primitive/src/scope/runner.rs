@@ -46,7 +46,7 @@ fn begin_in(context: &TaskContext, errands: &mut Errands) -> Begun {
         tree.collect(errands);
         tree.returned.take()
     });
-    let (cause, cut) = {
+    let (cause, is_cut) = {
         let mut request = cold.request.lock();
         if let Some(Some(cause)) = returned {
             let _ = request.give_back(cause);
@@ -55,7 +55,7 @@ fn begin_in(context: &TaskContext, errands: &mut Errands) -> Begun {
     };
     if let Some(mut cause) = cause {
         cause.interrupted = context.wait.get().and_then(|wait| wait.place);
-        if cut {
+        if is_cut {
             return Begun::Cancelled(cause);
         }
         let delivery = Delivery::of_task(cause);

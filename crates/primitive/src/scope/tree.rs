@@ -346,10 +346,10 @@ impl Tree {
     /// An entry for a wait for task `join`.
     pub(super) fn add_join(&mut self, join: u64, errands: &mut Errands) -> u32 {
         let i = self.add(errands);
-        let clock = self.clock;
+        let now = self.tick();
         let entry = self.at(i);
         entry.join = join;
-        entry.polled = clock;
+        entry.polled = now;
         self.joins.insert(join, i);
         i
     }
@@ -422,7 +422,7 @@ impl Tree {
     }
 
     /// Two deliveries that meet: the outermost origin wins, and the task is the outermost.
-    fn merged(&self, earlier: Option<Delivery>, later: Delivery) -> Delivery {
+    pub(super) fn merged(&self, earlier: Option<Delivery>, later: Delivery) -> Delivery {
         let Some(earlier) = earlier else { return later };
         let origin = |delivery: &Delivery| delivery.origin.and_then(|key| self.find(key));
         match (origin(&earlier), origin(&later)) {

@@ -28,9 +28,10 @@ pub fn is_offering() -> bool {
     task_context::with(task_context::TaskContext::is_plain) == Some(false)
 }
 
-/// A wait for task `join` is pending. `true`: it is an entry, under a foreign waker.
+/// A wait for task `join` is pending; `entered`: it is an entry. Says whether it is one from now on: under a foreign waker
+/// it becomes one.
 #[inline]
-pub fn note_wait(join: u64, waker: &Waker) -> bool {
+pub fn note_wait(join: u64, waker: &Waker, entered: bool) -> bool {
     let plain = task_context::with(|context| {
         let plain = context.is_plain() && task_context::is_own(waker, context);
         if plain {
@@ -39,14 +40,18 @@ pub fn note_wait(join: u64, waker: &Waker) -> bool {
         plain
     });
     match plain {
-        Some(false) => note_in_tree(join, waker),
+        Some(false) => note_in_tree(join, waker, entered),
         _ => false,
     }
 }
 
 #[cold]
-fn note_in_tree(join: u64, waker: &Waker) -> bool {
+fn note_in_tree(join: u64, waker: &Waker, entered: bool) -> bool {
     let own = task_context::with(|context| task_context::is_own(waker, context)) == Some(true);
+    if own && entered {
+        // It is told as an entry, and not as one of those that are noted.
+        return true;
+    }
     if own {
         let tick = timed::wait();
         let noted = with_tree(|tree, _, context| {

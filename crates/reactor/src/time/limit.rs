@@ -50,12 +50,14 @@ impl Limit {
         }
     }
 
-    /// Polls what is inside, and looks at the time. The future is gone once it is not `Ok`.
+    /// Polls what is inside, and looks at the time; `on_time` is called once it is overdue, before what is inside learns of
+    /// it. The future is gone once it is not `Ok`.
     pub(super) fn poll<F: Future>(
         &mut self,
         mut future: Pin<&mut Option<F>>,
         mut sleep: Pin<&mut Sleep>,
         cx: &mut Context<'_>,
+        on_time: impl Fn(),
     ) -> Poll<Result<F::Output, Elapsed>> {
         self.enter();
         loop {
@@ -88,9 +90,13 @@ impl Limit {
             }
             let again = self.scope.as_mut().is_some_and(|scope| scope.take_returned().is_some());
             if !again && !self.is_time(sleep.as_mut(), around, cx) {
+                if self.left {
+                    on_time();
+                }
                 return Poll::Pending;
             }
             self.fired = true;
+            on_time();
             let cause = Cause {
                 reason: Some(Reason::Said("the time of a timeout had passed")),
                 place: Some(sleep.place()),

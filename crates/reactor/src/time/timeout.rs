@@ -121,7 +121,7 @@ impl<F: Future> Timeout<F> {
     #[inline(never)]
     fn poll_again(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Elapsed>> {
         let this = self.project();
-        this.limit.poll(this.future, this.sleep, cx)
+        this.limit.poll(this.future, this.sleep, cx, || {})
     }
 }
 

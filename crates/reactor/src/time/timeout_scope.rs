@@ -177,10 +177,14 @@ impl<F: Future> Future for Limited<F> {
         let mut this = self.project();
         begin(&this.handle.0, this.sleep.as_mut(), *this.time, cx.waker());
         // If the deadline is moved by what is polled, the wake of that leads here again.
-        let poll = this.limit.poll(this.future, this.sleep, cx);
-        let mut setting = this.handle.0.lock();
-        setting.expired |=
-            this.limit.fired || this.limit.left || matches!(poll, Poll::Ready(Err(_)));
+        let setting = &this.handle.0;
+        let on_time = || {
+            let mut setting = setting.lock();
+            setting.stage = Stage::Expiring;
+            setting.expired = true;
+        };
+        let poll = this.limit.poll(this.future, this.sleep, cx, on_time);
+        let mut setting = setting.lock();
         setting.stage = match &poll {
             Poll::Ready(Ok(_)) => Stage::Finished,
             Poll::Ready(Err(_)) => Stage::Expired,
