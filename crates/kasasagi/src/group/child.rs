@@ -40,6 +40,27 @@ impl<E> ChildOutput<E> for () {
     }
 }
 
+/// `!`, by the only name that it has on stable: the output of a child that loops until it is cancelled.
+type Never = <fn() -> ! as Returns>::Output;
+
+/// What a function returns.
+#[doc(hidden)]
+pub trait Returns {
+    /// It.
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+impl<E> ChildOutput<E> for Never {
+    type Value = Self;
+    fn into_result(self) -> Result<Self, E> {
+        self
+    }
+}
+
 /// A child's turn, in a group with a limit.
 pub(super) enum Turn {
     Waits(Pin<Box<AcquireOwned>>),

@@ -464,3 +464,26 @@ fn tg_stress_groups_of_children_that_fail_by_chance_end_whole() {
         });
     });
 }
+
+#[test]
+fn tg_the_scope_is_polled_twice_however_many_children_it_has() {
+    for_one_worker(|build| {
+        run(&build(), async {
+            for n in [1, 10, 1_000] {
+                let polls = AtomicUsize::new(0);
+                let mut group = Box::pin(TaskGroup::<Infallible>::scope(|tg| async move {
+                    for _ in 0..n {
+                        tg.spawn(yield_now());
+                    }
+                    Ok(())
+                }));
+                let counted = std::future::poll_fn(|cx| {
+                    polls.fetch_add(1, Ordering::SeqCst);
+                    group.as_mut().poll(cx)
+                });
+                counted.await.expect("none fails");
+                assert_eq!(polls.load(Ordering::SeqCst), 2);
+            }
+        });
+    });
+}

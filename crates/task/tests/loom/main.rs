@@ -8,6 +8,7 @@ mod cancel;
 mod ends;
 mod join;
 mod overflow;
+mod owner;
 mod scan;
 mod support;
 mod wakes;
