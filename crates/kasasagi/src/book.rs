@@ -12,8 +12,14 @@ mod first_program {}
 #[doc = include_str!("../../../docs/src/guide/tasks.md")]
 mod tasks {}
 
+#[doc = include_str!("../../../docs/src/guide/cancellation.md")]
+mod cancellation {}
+
 #[doc = include_str!("../../../docs/src/guide/time.md")]
 mod time {}
+
+#[doc = include_str!("../../../docs/src/guide/streams.md")]
+mod streams {}
 
 #[doc = include_str!("../../../docs/src/guide/sockets.md")]
 mod sockets {}
