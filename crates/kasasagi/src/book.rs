@@ -14,9 +14,14 @@ mod tasks {}
 
 #[doc = include_str!("../../../docs/src/guide/groups.md")]
 mod groups {}
+#[doc = include_str!("../../../docs/src/guide/cancellation.md")]
+mod cancellation {}
 
 #[doc = include_str!("../../../docs/src/guide/time.md")]
 mod time {}
+
+#[doc = include_str!("../../../docs/src/guide/streams.md")]
+mod streams {}
 
 #[doc = include_str!("../../../docs/src/guide/sockets.md")]
 mod sockets {}

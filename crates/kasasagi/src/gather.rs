@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 /// No more than so many slots are made for a limit.
-const MOST: usize = 1 << 20;
+pub(crate) const MOST: usize = 1 << 20;
 
 /// Runs everything in `items` side by side, and gives what came of each, in the order of `items`.
 ///

@@ -46,6 +46,7 @@ mod race;
 mod run;
 mod runtime;
 mod shield;
+pub mod stream;
 pub mod task;
 pub mod time;
 mod virtual_time;

@@ -29,6 +29,7 @@ mod runtimes;
 mod settled;
 mod sharing;
 mod shutdown;
+mod stream;
 mod task_registry;
 mod tasks;
 mod time;
