@@ -36,6 +36,7 @@ mod glue;
 mod handle;
 mod run;
 mod runtime;
+pub mod stream;
 pub mod task;
 
 pub use builder::Builder;

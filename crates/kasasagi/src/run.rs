@@ -67,7 +67,17 @@ where
     F::Future: Send + 'static,
     F::Output: Send + 'static,
 {
-    let place = Location::caller();
+    spawn_at(Location::caller(), what)
+}
+
+/// As `spawn`, for who knows better where the program asked for the task.
+#[inline]
+pub(crate) fn spawn_at<F>(place: &'static Location<'static>, what: F) -> Task<F::Output>
+where
+    F: Spawn,
+    F::Future: Send + 'static,
+    F::Output: Send + 'static,
+{
     match kasasagi_scheduler::spawn_in_seat(place, what) {
         Ok(task) => task,
         Err(what) => spawn_elsewhere(place, what),

@@ -22,6 +22,7 @@ mod runtimes;
 mod settled;
 mod sharing;
 mod shutdown;
+mod streams;
 mod task_registry;
 mod tasks;
 mod time;

@@ -19,7 +19,7 @@ impl Showing {
             if is_new {
                 shown.push(address);
             }
-            is_new.then_some(Self)
+            is_new.then(|| Self)
         })
     }
 }
