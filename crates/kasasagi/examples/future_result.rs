@@ -9,10 +9,10 @@ fn main() {
     kasasagi::run(async {
         // Set by a task; everybody who waits gets it.
         let (answer, pending) = promise::<i32, String>();
-        spawn(async move {
+        drop(spawn(async move {
             sleep(Duration::from_millis(10)).await;
             answer.set_result(42).expect("it is kept once");
-        });
+        }));
         let waiters: Vec<_> = (0..3).map(|_| spawn(pending.clone())).collect();
         for waiter in waiters {
             println!("a waiter got {:?}", waiter.await.expect("it ends"));

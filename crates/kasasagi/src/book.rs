@@ -12,6 +12,9 @@ mod first_program {}
 #[doc = include_str!("../../../docs/src/guide/tasks.md")]
 mod tasks {}
 
+#[doc = include_str!("../../../docs/src/guide/futures.md")]
+mod futures {}
+
 #[doc = include_str!("../../../docs/src/guide/time.md")]
 mod time {}
 
