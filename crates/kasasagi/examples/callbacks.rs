@@ -1,26 +1,32 @@
-//! Callbacks: soon, later, at the end of a task; and taken back.
+//! Calls that are made later: soon, at a moment, when a task is done; and context variables.
 //!
-//! ```sh
-//! cargo run --example callbacks
-//! ```
+//! Run with `cargo run --example callbacks`.
 
-use kasasagi::{FutureExt, Handle, spawn, time};
-use std::time::Duration;
+use kasasagi::time::{Duration, sleep};
+use kasasagi::{Handle, context_var, spawn};
+
+context_var! {
+    /// For whom the program works.
+    static USER: &'static str = "nobody";
+}
 
 fn main() {
     kasasagi::run(async {
         let handle = Handle::current();
-        handle.call_later(Duration::from_millis(20), || println!("after 20 ms"));
-        handle.call_later(Duration::from_millis(10), || println!("after 10 ms"));
-        handle.call_soon(|| println!("soon"));
-        let never = handle.call_later(Duration::from_secs(60), || println!("never"));
-        println!("taken back: {}", never.cancel());
+        USER.set("ada");
+        handle.call_soon(|| println!("soon, for {}", USER.get()));
+        handle.call_later(Duration::from_millis(5), || println!("later, for {}", USER.get()));
+        let never = handle.call_later(Duration::from_millis(5), || unreachable!("taken back"));
+        assert!(never.cancel() && never.is_cancelled());
 
-        let task = spawn(time::sleep(Duration::from_millis(5)).named("nap"));
-        task.on_done(|task| println!("{} has ended", task.name()));
-        let id = task.on_done(|_| println!("not called"));
-        println!("removed: {}", task.remove_on_done(id));
-        println!("awaited: {:?}", task.await.is_ok());
-        time::sleep(Duration::from_millis(40)).await;
+        // Children get a copy: what they set is theirs.
+        let task = spawn(async {
+            USER.set("grace");
+            USER.get()
+        });
+        task.on_done(|task| println!("{} is done, says a callback of {}", task.name(), USER.get()));
+        println!("the task worked for {}", task.await.expect("it ends"));
+        println!("and main works for {}", USER.get());
+        sleep(Duration::from_millis(20)).await;
     });
 }

@@ -1,37 +1,39 @@
-//! A promise: one side keeps it, everybody who waits for the other gets the result.
+//! A result that one task promises and others wait for: `loop.create_future` of asyncio.
 //!
-//! ```sh
-//! cargo run --example future_result
-//! ```
+//! Run with `cargo run --example future_result`.
 
-use kasasagi::{promise, spawn, time};
-use std::time::Duration;
+use kasasagi::time::{Duration, sleep};
+use kasasagi::{Handle, PromiseError, promise, spawn};
 
 fn main() {
     kasasagi::run(async {
-        let (promise, pending) = promise::<_, String>();
-        println!("before: {:?}", pending.state());
-        let waiting = [1, 2].map(|n| {
-            let pending = pending.clone();
-            spawn(async move { println!("{n} got {:?}", pending.await) })
-        });
-        let keeper = spawn(async move {
-            time::sleep(Duration::from_millis(20)).await;
-            println!("kept: {:?}, again: {:?}", promise.set_result(42), promise.set_result(43));
-        });
-        for task in waiting.into_iter().chain([keeper]) {
-            if let Err(error) = task.await {
-                println!("{error}");
-            }
+        // Set by a task; everybody who waits gets it.
+        let (answer, pending) = promise::<i32, String>();
+        drop(spawn(async move {
+            sleep(Duration::from_millis(10)).await;
+            answer.set_result(42).expect("it is kept once");
+        }));
+        let waiters: Vec<_> = (0..3).map(|_| spawn(pending.clone())).collect();
+        for waiter in waiters {
+            println!("a waiter got {:?}", waiter.await.expect("it ends"));
         }
-        println!("after: {:?} {:?}", pending.state(), pending.result());
 
-        let (promise, pending) = kasasagi::promise::<u32, _>();
-        println!("set: {:?}", promise.set_error("out of numbers".to_owned()));
-        println!("failed: {:?}", pending.await);
+        // Set by a timer.
+        let (done, pending) = promise::<&str, String>();
+        Handle::current().call_later(Duration::from_millis(5), move || {
+            done.set_result("done").expect("it is kept once");
+        });
+        println!("the timer said {:?}", pending.await);
 
-        let (promise, pending) = kasasagi::promise::<u32, String>();
-        drop(promise);
-        println!("broken: {:?}", pending.await);
+        // An error, a broken promise, a cancelled one: nobody hangs.
+        let (failed, pending) = promise::<i32, String>();
+        failed.set_error("no answer".into()).expect("it is kept once");
+        assert_eq!(pending.await, Err(PromiseError::Failed("no answer".into())));
+        let (broken, pending) = promise::<i32, String>();
+        drop(broken);
+        println!("a broken promise: {}", pending.await.expect_err("it was dropped"));
+        let (late, pending) = promise::<i32, String>();
+        pending.cancel();
+        println!("set after the cancel: {:?}", late.set_result(1).map_err(|refused| refused.0));
     });
 }

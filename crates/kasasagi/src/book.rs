@@ -16,6 +16,8 @@ mod tasks {}
 mod groups {}
 #[doc = include_str!("../../../docs/src/guide/cancellation.md")]
 mod cancellation {}
+#[doc = include_str!("../../../docs/src/guide/futures.md")]
+mod futures {}
 
 #[doc = include_str!("../../../docs/src/guide/time.md")]
 mod time {}

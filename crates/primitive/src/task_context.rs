@@ -215,13 +215,14 @@ pub fn with<R>(f: impl FnOnce(&TaskContext) -> R) -> Option<R> {
     unsafe { context.as_ref() }.map(f)
 }
 
-/// Whether the running code may have context variables: a task has them in its cold part.
+/// Whether the running code may have context variables: in the cold part of its task, or where `vars` looks.
 #[inline]
 pub(crate) fn may_have_vars() -> bool {
     CURRENT.with(|current| {
         // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
         let task = unsafe { current.task.get().as_ref() };
-        current.vars.get() || task.is_some_and(|task| task.cold().is_some())
+        let cold = || task.and_then(TaskContext::cold);
+        current.vars.get() || cold().is_some_and(|cold| cold.vars.get().is_some())
     })
 }
 

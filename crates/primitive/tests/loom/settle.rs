@@ -14,7 +14,6 @@ fn pair() -> (Shared, Shared) {
 /// Race: two settle it, and a third looks: one of them wins, the other gets its value back, and what is seen is whole.
 ///
 /// Mutation `primitive-settle-relaxed`: the value is published without Release: the data race is reported.
-/// Mutation `primitive-settle-twice`: who comes second writes too: both win.
 #[test]
 fn settle_is_won_once() {
     explore("settle_is_won_once", || {

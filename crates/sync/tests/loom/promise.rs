@@ -36,9 +36,6 @@ impl Wake for Count {
 }
 
 /// Race: a value is set while one begins to wait: it gets it, and does not wait for ever.
-///
-/// Mutation `sync-promise-note-after-list`: who waits notes it only after it has given the lock of the list up: it is
-/// not told.
 #[test]
 fn fut_23_a_promise_set_elsewhere_meets_who_awaits_it() {
     explore("fut_23_a_promise_set_elsewhere_meets_who_awaits_it", || {
@@ -53,8 +50,6 @@ fn fut_23_a_promise_set_elsewhere_meets_who_awaits_it() {
 }
 
 /// Race: a value is set while one of two that wait leaves: the other one is woken once, and nobody twice.
-///
-/// Mutation `sync-promise-wakers-left`: who tells leaves the first waker in the list: it is never woken.
 #[test]
 fn fut_23_everybody_who_waits_is_woken_once() {
     explore("fut_23_everybody_who_waits_is_woken_once", || {
@@ -91,8 +86,6 @@ fn fut_05_a_cancel_meets_a_set_and_one_of_them_wins() {
 }
 
 /// Race: the promise is broken while a callback is registered: it is called once, there or here.
-///
-/// Mutation `sync-promise-callback-lost`: who comes too late to the list drops its callback.
 #[test]
 fn fut_08_a_callback_meets_the_end_and_is_called_once() {
     explore("fut_08_a_callback_meets_the_end_and_is_called_once", || {
