@@ -24,6 +24,10 @@
 //! Dropping a `Task` detaches it. Dropping the last handle of a runtime, or leaving `run`, cancels the tasks
 //! that are left: their futures are dropped where they are suspended.
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "macros.rs"]
+pub mod __macros;
 mod as_completed;
 #[cfg(doctest)]
 mod book;
@@ -66,6 +70,8 @@ pub use gather::gather_mixed as __gather_mixed;
 pub use gather::{FirstError, Gather, GatherMixed, Mixed, TryGather, gather, try_gather};
 pub use group::{ChildOutput, GroupError, GroupScope, TaskGroup};
 pub use handle::{Handle, NoRuntime};
+#[cfg(feature = "macros")]
+pub use kasasagi_macros::{main, test};
 pub use kasasagi_net as net;
 pub use kasasagi_primitive::report::{ExceptionHook, Report, ReportKind, Reported};
 #[doc(inline)]
