@@ -24,6 +24,10 @@
 //! Dropping a `Task` detaches it. Dropping the last handle of a runtime, or leaving `run`, cancels the tasks
 //! that are left: their futures are dropped where they are suspended.
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "macros.rs"]
+pub mod __macros;
 #[cfg(doctest)]
 mod book;
 mod builder;
@@ -41,6 +45,8 @@ pub use builder::Builder;
 pub use cancel::{Cancelled, CatchCancel, Rethrow, Uninterruptible, catch_cancel, uninterruptible};
 pub use error::{RunError, ShutdownReport};
 pub use handle::{Handle, NoRuntime};
+#[cfg(feature = "macros")]
+pub use kasasagi_macros::{main, test};
 pub use kasasagi_net as net;
 pub use kasasagi_primitive::report::{ExceptionHook, Report, ReportKind, Reported};
 #[doc(inline)]

@@ -1,5 +1,6 @@
 //! `run`, `spawn` and their kin: the functions that a program is made of.
 
+use crate::builder::Builder;
 use crate::error::RunError;
 use crate::handle::Handle;
 use crate::interrupt::Policy;
@@ -31,25 +32,31 @@ use std::panic::Location;
 /// Counterpart: `asyncio.run`.
 #[track_caller]
 pub fn run<F: IntoFuture>(future: F) -> F::Output {
-    let place = Location::caller();
-    assert!(!kasasagi_scheduler::is_worker(), "{}", RunError::Nested);
     let mut builder = Runtime::builder();
     builder.make_do = true;
     builder.ctrl_c = Policy::OnMainThread;
+    run_on(builder, "kasasagi::run", future.into_future())
+}
+
+/// Runs `future` on what `builder` builds; `call` is what the program wrote.
+#[track_caller]
+pub(crate) fn run_on<F: Future>(builder: Builder, call: &str, future: F) -> F::Output {
+    let place = Location::caller();
+    assert!(!kasasagi_scheduler::is_worker(), "{}", RunError::Nested);
     let runtime = match builder.build() {
         Ok(runtime) => runtime,
-        Err(error) => panic!("`kasasagi::run` could not build a runtime: {error}"),
+        Err(error) => panic!("`{call}` could not build a runtime: {error}"),
     };
-    match runtime.run_and_end(place, future.into_future()) {
+    match runtime.run_and_end(place, future) {
         Ok(output) => output,
         // SIGINT is what it was before: whoever waits for the process sees how it ended.
         Err(RunError::Interrupted) => kasasagi_signal::interrupt_process(),
         Err(RunError::Cancelled(error)) => panic!(
-            "`kasasagi::run` has no output: {}. Await what may be cancelled in a task of its own or in \
-             `catch_cancel`, or use `Runtime::run`, which returns this as an error",
+            "`{call}` has no output: {}. Await what may be cancelled in a task of its own or in `catch_cancel`, \
+             or use `Runtime::run`, which returns this as an error",
             RunError::Cancelled(error)
         ),
-        Err(error) => panic!("`kasasagi::run` has no output: {error}"),
+        Err(error) => panic!("`{call}` has no output: {error}"),
     }
 }
 
