@@ -4,17 +4,21 @@
 use crate::cell::{self, Header, Ptr};
 use crate::error::JoinError;
 use crate::meta::{TaskId, TaskInfo, TaskState};
-use crate::state::{After, CANCEL, CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
+use crate::state::{After, CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
+use crate::unread;
+use kasasagi_primitive::request::{Asked, Cause, Reason, Request};
 use kasasagi_primitive::sync::atomic::Ordering;
-use kasasagi_primitive::task_context;
+use kasasagi_primitive::vars::Context as Vars;
 use kasasagi_primitive::wait_site::WaitKind;
+use kasasagi_primitive::{scope, task_context};
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// A spawned future: waits for its output, cancels it, tells about it.
 ///
@@ -22,29 +26,33 @@ use std::task::{Context, Poll};
 /// handle. Dropping it detaches: the task runs on, and its output is dropped.
 ///
 /// Counterpart: `asyncio.Task`. There, a task that nobody refers to may vanish; here it may not.
-#[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
 pub struct Task<T> {
     word: Word,
     _output: PhantomData<T>,
 }
 
-/// The pointer to the task; its lowest bit says that the output was given out, and what is left is a reference. One
-/// word, since programs keep many handles.
+/// The pointer to the task, with bits at its lower end. One word, since programs keep many handles.
 #[derive(Clone, Copy)]
 struct Word(NonNull<u8>);
 
+/// The output was given out; what is left is a reference.
 const TAKEN: usize = 1;
+/// The wait for the task is an entry in the tree of whoever waits.
+const ENTERED: usize = 2;
+/// The future's output is a `Result` already, and given out as it is.
+const FLAT: usize = 4;
+const BITS: usize = TAKEN | ENTERED | FLAT;
 
 impl Word {
     fn new(task: Ptr) -> Self {
-        const { assert!(align_of::<Header>() > TAKEN) };
+        const { assert!(align_of::<Header>() > BITS) };
         Self(task.0.cast())
     }
 
     #[inline]
     fn task(self) -> Ptr {
-        let header = self.0.as_ptr().map_addr(|address| address & !TAKEN);
-        // SAFETY: a header's address has more bits than the lowest one, so it is not null without it.
+        let header = self.0.as_ptr().map_addr(|address| address & !BITS);
+        // SAFETY: a header's address has more bits than the lowest three, so it is not null without them.
         Ptr(unsafe { NonNull::new_unchecked(header) }.cast())
     }
 
@@ -54,8 +62,26 @@ impl Word {
     }
 
     #[inline]
-    fn taken(self) -> Self {
-        Self(self.0.map_addr(|address| address | TAKEN))
+    fn with(self, bit: usize) -> Self {
+        Self(self.0.map_addr(|address| address | bit))
+    }
+
+    #[inline]
+    fn is_flat(self) -> bool {
+        self.0.addr().get() & FLAT != 0
+    }
+
+    #[inline]
+    fn is_entered(self) -> bool {
+        self.0.addr().get() & ENTERED != 0
+    }
+
+    fn entered(self, entered: bool) -> Self {
+        let bit = if entered { ENTERED } else { 0 };
+        // Not zero: an address without its lowest bits is none.
+        Self(self.0.map_addr(|address| {
+            std::num::NonZeroUsize::new(address.get() & !ENTERED | bit).unwrap_or(address)
+        }))
     }
 }
 
@@ -90,7 +116,7 @@ impl<T> Task<T> {
 
     /// Names the task anew.
     pub fn set_name(&self, name: impl fmt::Display) {
-        *self.task().extra_or_new().name.lock() = Some(name.to_string().into());
+        *self.task().cold_or_new().name.lock() = Some(name.to_string().into());
     }
 
     /// Whether the task has ended.
@@ -103,23 +129,51 @@ impl<T> Task<T> {
         self.task().state().load(Ordering::Acquire).has(CANCELLED)
     }
 
-    /// Asks the task to end: at its present suspension point, or at the next, its future is dropped.
+    /// Asks the task to end: at its present suspension point, or at the next, the innermost cancel scope on each of its
+    /// branches is told; without a scope its future is dropped.
     ///
-    /// `false` if it has ended already. A value that it returns before that wins.
+    /// `false` if it has ended already. A value that it returns before that wins. Requests are counted, see
+    /// [`cancelling`](Self::cancelling); those that are pending together are delivered once.
     ///
     /// Counterpart: `asyncio.Task.cancel`.
+    #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.task().cancel()
+        self.task().cancel(None, Location::caller())
     }
 
-    /// As [`cancel`](Self::cancel), with a reason that the one who awaits the task can read.
+    /// As [`cancel`](Self::cancel), with a reason that the task itself and the one who awaits it can read.
+    ///
+    /// Counterpart: `asyncio.Task.cancel(msg)`.
+    #[track_caller]
     pub fn cancel_with(&self, reason: impl fmt::Display) -> bool {
-        self.task().cancel_with(&reason)
+        self.task().cancel(Some(told(&reason)), Location::caller())
+    }
+
+    /// Takes one request to cancel the task back, and returns how many are left. At zero, a request that was not
+    /// delivered yet is withdrawn.
+    ///
+    /// Counterpart: `asyncio.Task.uncancel`.
+    pub fn uncancel(&self) -> usize {
+        self.task().uncancel()
+    }
+
+    /// How many requests to cancel the task were made and not taken back. Timeouts and groups do not count.
+    ///
+    /// Counterpart: `asyncio.Task.cancelling`.
+    pub fn cancelling(&self) -> usize {
+        self.task().cancelling()
     }
 
     /// The output, if the task has ended and the output was not taken.
     pub fn try_take(&mut self) -> Option<Result<T, JoinError>> {
         (!self.word.is_taken() && self.is_finished()).then(|| self.take())
+    }
+
+    /// The context that the task runs in, itself: the one it was given, or its own.
+    ///
+    /// Counterpart: `asyncio.Task.get_context`.
+    pub fn context(&self) -> Vars {
+        Vars::of(&self.task().header().rest.context)
     }
 
     /// A reference that inspects and cancels, and does not join.
@@ -128,9 +182,22 @@ impl<T> Task<T> {
     }
 
     fn take(&mut self) -> Result<T, JoinError> {
-        self.word = self.word.taken();
-        // SAFETY: the callers saw COMPLETE and `taken` unset; `T` is the output by `new`'s contract.
-        unsafe { self.task().read_output() }
+        let word = self.word;
+        self.word = word.with(TAKEN);
+        // SAFETY: the callers saw COMPLETE and `taken` unset.
+        unsafe { Self::read(word) }
+    }
+
+    /// # Safety
+    /// As for `Ptr::read_output`.
+    #[inline]
+    unsafe fn read(word: Word) -> Result<T, JoinError> {
+        if word.is_flat() {
+            // SAFETY: by `flatten`, the task's output type is a `Result` of this handle's; else the caller's promise.
+            return unsafe { word.task().read_output::<Result<T, JoinError>>() }?;
+        }
+        // SAFETY: `T` is the output by `new`'s contract; else the caller's promise.
+        unsafe { word.task().read_output() }
     }
 
     fn poll_join(
@@ -143,6 +210,9 @@ impl<T> Task<T> {
             "task `{}` was awaited again after it had given its output: await a task once",
             self.task().name()
         );
+        if self.word.is_entered() || scope::is_offering() {
+            std::task::ready!(self.look_around());
+        }
         if self.poll_complete(cx).is_pending() {
             if cell::current() == Some(self.task()) {
                 return Poll::Ready(Err(JoinError::self_await(
@@ -150,12 +220,53 @@ impl<T> Task<T> {
                     self.task().given_name(),
                 )));
             }
-            let id = usize::try_from(self.task().id().as_u64()).unwrap_or(usize::MAX);
+            let id = self.task().header().rest.context.id;
+            task_context::waiting(WaitKind::Join, usize::try_from(id).unwrap_or(usize::MAX), place);
+            let entered = self.word.is_entered();
+            if scope::note_wait(id, cx.waker(), entered) != entered {
+                self.word = self.word.entered(true);
+            }
+            return Poll::Pending;
+        }
+        std::task::ready!(kasasagi_primitive::coop::poll_proceed(cx));
+        if self.word.is_entered() {
+            std::task::ready!(self.task().answered());
+            self.word = self.word.entered(false);
+        }
+        Poll::Ready(self.take())
+    }
+
+    /// Waits for the output at `place`, and is no cancel scope: for combinators, which keep the handle.
+    ///
+    /// # Panics
+    /// If the output was given out before.
+    pub fn poll_output(
+        &mut self,
+        cx: &mut Context<'_>,
+        place: &'static Location<'static>,
+    ) -> Poll<Result<T, JoinError>> {
+        if self.word.is_taken() {
+            return Poll::Ready(self.output());
+        }
+        if self.poll_complete(cx).is_pending() {
+            if self.is_current() {
+                return Poll::Ready(self.output());
+            }
+            let id = usize::try_from(self.id().as_u64()).unwrap_or(usize::MAX);
             task_context::waiting(WaitKind::Join, id, place);
             return Poll::Pending;
         }
         std::task::ready!(kasasagi_primitive::coop::poll_proceed(cx));
         Poll::Ready(self.take())
+    }
+
+    /// The one who waits may have been cancelled; see `awaited.rs`.
+    #[cold]
+    fn look_around(&mut self) -> Poll<()> {
+        let (entered, poll) =
+            if self.word.is_entered() { self.task().poll_entered() } else { self.task().accept() };
+        self.word = self.word.entered(entered);
+        poll
     }
 
     /// Waits for COMPLETE; the waker is in the join cell if it is pending.
@@ -188,8 +299,130 @@ impl<T> Task<T> {
     }
 }
 
+/// For whoever waits for many tasks.
+impl<T> Task<T> {
+    /// Leaves `waker` in place of what the handle left before, to be woken by value at the end of the task.
+    ///
+    /// # Errors
+    /// Gives it back if the task has ended, or is the one that this code runs in: it would wait for itself.
+    #[inline]
+    pub(crate) fn leave(&self, waker: Waker) -> Result<(), Waker> {
+        let state = self.task().state();
+        let now = state.load(Ordering::Acquire);
+        if now.has(COMPLETE) || self.is_current() {
+            return Err(waker);
+        }
+        if now.has(WAITS) && self.take_back().is_none() {
+            return Err(waker);
+        }
+        let cell = &self.task().header().rest.join;
+        cell.put(waker);
+        match state.set_waits() {
+            Joined::Pending => Ok(()),
+            // SAFETY: the completer saw no WAITS and will not look: the waker is ours again.
+            Joined::Complete => Err(unsafe { cell.peek().into_waker() }),
+        }
+    }
+
+    /// Takes back the waker that the handle left, so that it is not woken at the end of the task.
+    pub fn forget_waiter(&mut self) {
+        if self.task().state().load(Ordering::Acquire).has(WAITS) {
+            drop(self.take_back());
+        }
+    }
+
+    /// Drops the handle, and whatever the task ends with: nobody is told of that, as who drops it knows enough.
+    pub fn disregard(self) {
+        if !self.is_finished() {
+            self.task().cold_or_new().disregarded.store(true, Ordering::Release);
+        }
+        let mut task = self;
+        // If it has ended, it is looked at.
+        drop(task.try_take());
+    }
+
+    /// The waker in the join cell; `None` if the task has ended, and woken it. WAITS was seen.
+    fn take_back(&self) -> Option<Waker> {
+        match self.task().state().clear_waits() {
+            Joined::Complete => None,
+            // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
+            Joined::Pending => Some(unsafe { self.task().header().rest.join.peek().into_waker() }),
+        }
+    }
+
+    /// Asks the task to end for the same cause as whoever waits for it.
+    pub fn cancel_for(&self, cause: &Cause) -> bool {
+        let cause = Cause { interrupted: None, ..cause.clone() };
+        self.task().ask_to_end(cause)
+    }
+
+    /// Whether the task has ended with an output of which `f` says so; the output stays where it is.
+    fn has_ended_with(&mut self, f: impl FnOnce(&Result<T, JoinError>) -> bool) -> bool {
+        if self.word.is_taken() || !self.is_finished() {
+            return false;
+        }
+        // SAFETY: COMPLETE was seen and `taken` is unset. What is read is a copy, which is looked at while the original
+        // is not, and then forgotten: the output is still to be taken.
+        let copy = ManuallyDrop::new(unsafe { Self::read(self.word) });
+        f(&copy)
+    }
+
+    /// Whether the task has ended by a panic, and its output was not taken.
+    pub fn has_panicked(&mut self) -> bool {
+        self.has_ended_with(|output| output.as_ref().is_err_and(JoinError::is_panic))
+    }
+
+    fn is_current(&self) -> bool {
+        cell::current() == Some(self.task())
+    }
+
+    /// The output of a task whose end was told by [`Ends`](crate::Ends).
+    ///
+    /// # Errors
+    /// If the task was cancelled or panicked; if it is the one that this code runs in.
+    ///
+    /// # Panics
+    /// If the output was given out before, or the task has not ended.
+    #[track_caller]
+    pub fn output(&mut self) -> Result<T, JoinError> {
+        match self.try_take() {
+            Some(output) => output,
+            None if self.is_current() => {
+                Err(JoinError::self_await(self.id(), self.task().given_name()))
+            }
+            None => panic!(
+                "task `{}` was awaited again after it had given its output: await a task once",
+                self.name()
+            ),
+        }
+    }
+}
+
+impl<T> Task<Result<T, JoinError>> {
+    /// The same task, with a handle that gives the `Result` that its future returns, and no other around it.
+    pub fn flatten(self) -> Task<T> {
+        // One level only: what is flat already stays as it is, in a handle of its own type.
+        assert!(!self.word.is_flat(), "a task's output is flattened once");
+        let word = ManuallyDrop::new(self).word.with(FLAT);
+        Task { word, _output: PhantomData }
+    }
+}
+
+impl<T, E> Task<Result<T, E>> {
+    /// Whether the task has ended by a panic or with an error of its own, and its output was not taken.
+    pub fn has_failed(&mut self) -> bool {
+        self.has_ended_with(|output| match output {
+            Ok(output) => output.is_err(),
+            Err(error) => error.is_panic(),
+        })
+    }
+}
+
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
+        if self.word.is_entered() {
+            scope::leave_wait(self.id().as_u64(), false);
+        }
         let state = self.task().state();
         let mut now = state.load(Ordering::Acquire);
         while !now.has(COMPLETE) {
@@ -215,7 +448,7 @@ impl<T> Task<T> {
             // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
             let waker = unsafe { words.into_waker() };
             // A foreign waker's drop may panic; handles are dropped while unwinding, too.
-            cell::drop_guarded(waker);
+            unread::drop_of(None, waker);
         }
         Ok(())
     }
@@ -277,9 +510,20 @@ unsafe impl Send for TaskRef {}
 unsafe impl Sync for TaskRef {}
 
 impl TaskRef {
-    fn of(task: Ptr) -> Self {
+    pub(crate) fn of(task: Ptr) -> Self {
         task.state().add_ref();
         Self(task)
+    }
+
+    pub(crate) fn ptr(&self) -> Ptr {
+        self.0
+    }
+
+    /// The context that the task runs in, itself: the one it was given, or its own.
+    ///
+    /// Counterpart: `asyncio.Task.get_context`.
+    pub fn context(&self) -> Vars {
+        Vars::of(&self.0.header().rest.context)
     }
 
     /// A reference to the task in a block that a scan came across, unless it is free or complete.
@@ -300,7 +544,7 @@ impl TaskRef {
 
     /// Names the task anew.
     pub fn set_name(&self, name: impl fmt::Display) {
-        *self.0.extra_or_new().name.lock() = Some(name.to_string().into());
+        *self.0.cold_or_new().name.lock() = Some(name.to_string().into());
     }
 
     /// Whether the task has ended.
@@ -314,21 +558,58 @@ impl TaskRef {
     }
 
     /// Asks the task to end; see [`Task::cancel`].
+    #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.0.cancel()
+        self.0.cancel(None, Location::caller())
     }
 
-    /// As [`cancel`](Self::cancel), with a reason that the one who awaits the task can read.
+    /// As [`cancel`](Self::cancel), with a reason that the task itself and the one who awaits it can read.
+    #[track_caller]
     pub fn cancel_with(&self, reason: impl fmt::Display) -> bool {
-        self.0.cancel_with(&reason)
+        self.0.cancel(Some(told(&reason)), Location::caller())
     }
 
-    /// As [`cancel_with`](Self::cancel_with), unless a reason was given before.
-    pub fn cancel_with_default(&self, reason: &'static str) -> bool {
-        if !self.0.state().load(Ordering::Acquire).has(CANCEL) {
-            self.0.extra_or_new().reason.lock().get_or_insert_with(|| reason.into());
-        }
-        self.cancel()
+    /// Asks the task to end since its runtime does: once, however often it is called.
+    #[track_caller]
+    pub fn shut(&self, reason: &'static str) {
+        self.0.shut(reason, Location::caller());
+    }
+
+    /// Gives the task up: its future is dropped at its next turn, whatever scopes and shields it has, and what it owes
+    /// is not waited for.
+    #[track_caller]
+    pub fn cut(&self, reason: &'static str) {
+        let cause = cause(Some(Reason::Said(reason)), Location::caller());
+        let _ = self.0.ask(|request| request.cut(cause));
+    }
+
+    /// One more cleanup that has to end before the task is done; `None` if it is done already.
+    ///
+    /// The cleanup holds what this gives, and drops it at its end. Called from outside the task, it is right only if the
+    /// task has called [`may_owe`](Self::may_owe) before.
+    pub fn owe(&self) -> Option<Owed> {
+        let owed = self.0.cold_or_new().request.lock().owe();
+        owed.then(|| Owed(self.clone()))
+    }
+
+    /// Says that the task may come to owe something: its end then looks.
+    pub fn may_owe(&self) {
+        let _ = self.0.cold_or_new();
+    }
+
+    /// Takes one request back; see [`Task::uncancel`].
+    pub fn uncancel(&self) -> usize {
+        self.0.uncancel()
+    }
+
+    /// How many requests are counted; see [`Task::cancelling`].
+    pub fn cancelling(&self) -> usize {
+        self.0.cancelling()
+    }
+
+    /// Asks the task to end for the same cause as its group.
+    pub fn cancel_for(&self, cause: &Cause) -> bool {
+        self.0.ask_to_end(Cause { interrupted: None, ..cause.clone() })
     }
 
     /// The seat that the task has to run on, if any.
@@ -339,6 +620,23 @@ impl TaskRef {
     /// What is known of the task now.
     pub fn info(&self) -> TaskInfo {
         self.0.info()
+    }
+}
+
+/// A cleanup that a task owes, until it is dropped.
+#[derive(Debug)]
+#[must_use = "the task waits until it is dropped"]
+pub struct Owed(TaskRef);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        let task = self.0.0;
+        let Some(cold) = task.cold() else { return };
+        let is_last = cold.request.lock().pay();
+        if is_last {
+            // It counts no reference of its own: the one that `self` holds is given up after.
+            task.follow(task.state().wake_by_ref());
+        }
     }
 }
 
@@ -376,24 +674,75 @@ pub fn try_current() -> Option<TaskRef> {
     cell::current().map(TaskRef::of)
 }
 
+fn cause(reason: Option<Reason>, place: &'static Location<'static>) -> Cause {
+    Cause { reason, place: Some(place), by: task_context::current_id(), interrupted: None }
+}
+
+fn told(reason: &dyn fmt::Display) -> Reason {
+    Reason::Told(reason.to_string().into())
+}
+
 impl Ptr {
-    fn name(self) -> Arc<str> {
+    pub(crate) fn name(self) -> Arc<str> {
         self.given_name().unwrap_or_else(|| self.id().to_string().into())
     }
 
-    fn cancel(self) -> bool {
-        match self.state().cancel() {
-            Some(after) => {
-                self.follow(after);
-                true
-            }
-            None => false,
-        }
+    fn cancel(self, reason: Option<Reason>, place: &'static Location<'static>) -> bool {
+        // In the moment between the last look at the request and the end, it is too late, and not over.
+        self.ask_to_end(cause(reason, place)) || !self.state().load(Ordering::Acquire).has(COMPLETE)
     }
 
-    fn cancel_with(self, reason: &dyn fmt::Display) -> bool {
-        *self.extra_or_new().reason.lock() = Some(reason.to_string().into());
-        self.cancel()
+    /// Passes a cancellation on to the task; `false` if it has ended.
+    pub(crate) fn ask_to_end(self, cause: Cause) -> bool {
+        if self.state().load(Ordering::Acquire).has(COMPLETE) {
+            return false;
+        }
+        self.ask(|request| request.cancel(cause)) != Asked::Done
+    }
+
+    fn shut(self, reason: &'static str, place: &'static Location<'static>) {
+        let reason = Some(Reason::Said(reason));
+        let cause = cause(reason, place);
+        let _ = self.ask(|request| request.shut(cause));
+    }
+
+    /// Asks under the lock, and wakes outside it.
+    fn ask(self, ask: impl FnOnce(&mut Request) -> Asked) -> Asked {
+        let mut request = self.cold_or_new().request.lock();
+        let asked = ask(&mut request);
+        // Under the lock: what is pending shows in the state word before anybody can take it.
+        let after = match asked {
+            Asked::Pending => self.state().cancel(),
+            _ => return asked,
+        };
+        let Some(after) = after else {
+            // It had ended before there was anything to ask.
+            request.void();
+            return Asked::Done;
+        };
+        drop(request);
+        self.follow(after);
+        asked
+    }
+
+    fn uncancel(self) -> usize {
+        self.cold().map_or(0, |cold| cold.request.lock().uncancel())
+    }
+
+    fn cancelling(self) -> usize {
+        self.cold().map_or(0, |cold| cold.request.lock().requests() as usize)
+    }
+
+    fn incomplete(self) -> TaskState {
+        let Some(cold) = self.cold() else { return TaskState::Pending };
+        let request = cold.request.lock();
+        if request.finishing().is_some() {
+            TaskState::Finishing
+        } else if request.requests() > 0 {
+            TaskState::Cancelling
+        } else {
+            TaskState::Pending
+        }
     }
 
     fn info(self) -> TaskInfo {
@@ -402,10 +751,8 @@ impl Ptr {
             TaskState::Cancelled
         } else if now.has(COMPLETE) {
             TaskState::Finished
-        } else if now.has(CANCEL) {
-            TaskState::Cancelling
         } else {
-            TaskState::Pending
+            self.incomplete()
         };
         let header = self.header();
         TaskInfo {
@@ -413,7 +760,7 @@ impl Ptr {
             name: self.name(),
             state,
             spawned_at: header.rest.spawned_at,
-            parent: TaskId::new(header.rest.parent),
+            parent: TaskId::new(self.parent()),
             wait: if now.is_idle() { header.rest.context.wait.get() } else { None },
         }
     }

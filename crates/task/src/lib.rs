@@ -17,23 +17,36 @@
 
 pub mod slab;
 
+mod awaited;
 mod cell;
+mod closer;
+mod ends;
 mod error;
 mod handle;
+mod in_context;
+mod into_task;
 mod join_cell;
 mod meta;
 #[cfg(all(test, kasasagi_loom))]
 mod model;
+mod on_done;
+mod owner;
 pub mod panic_site;
 mod registry;
 mod spawn;
 mod state;
+mod unread;
 mod waker;
 mod yield_now;
 
 pub use cell::{Birth, Home, Joiner, Ran, Runnable, Schedule};
+pub use ends::Ends;
 pub use error::JoinError;
-pub use handle::{Join, Task, TaskRef, try_current};
-pub use meta::{Attributes, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};
+pub use handle::{Join, Owed, Task, TaskRef, try_current};
+pub use in_context::{InContext, Within};
+pub use into_task::{IntoTask, Spawner, TaskHandle, TaskMut};
+pub use meta::{Attributes, Fallible, FutureExt, Ids, Named, Spawn, TaskId, TaskInfo, TaskState};
+pub use owner::{Keeper, Owned, Owner};
 pub use registry::all;
+pub use unread::SHUTDOWN;
 pub use yield_now::{YieldNow, yield_now};

@@ -1,7 +1,9 @@
 //! Who a task is: its number, its name, where it was spawned, and by whom.
 
+use crate::in_context::InContext;
+use crate::owner::Owned;
 use kasasagi_primitive::counter::Counter;
-use kasasagi_primitive::sync::Mutex;
+use kasasagi_primitive::vars::Context;
 use kasasagi_primitive::wait_site::Wait;
 use std::fmt;
 use std::num::NonZeroU64;
@@ -73,19 +75,6 @@ impl Ids {
     }
 }
 
-/// What most tasks never need, allocated when they do.
-#[derive(Debug, Default)]
-pub(crate) struct Extra {
-    pub(crate) name: Mutex<Option<Arc<str>>>,
-    pub(crate) reason: Mutex<Option<Arc<str>>>,
-}
-
-impl Extra {
-    pub(crate) fn named(name: Option<Arc<str>>) -> Self {
-        Self { name: Mutex::new(name), reason: Mutex::new(None) }
-    }
-}
-
 /// Something that can be spawned: a future, or a future with a name.
 pub trait Spawn {
     /// The future's output.
@@ -94,6 +83,18 @@ pub trait Spawn {
     type Future: Future<Output = Self::Output>;
     /// The future, and what was said about the task it will be.
     fn into_parts(self) -> (Self::Future, Attributes);
+    /// Who has to know when the task is done; asked once, before the future is where it stays.
+    #[inline]
+    fn owned(future: &mut Self::Future) -> Option<Owned> {
+        let _ = future;
+        None
+    }
+    /// What of this output is an error that must not go unseen: it is reported if nobody takes the output.
+    #[inline]
+    fn failure(output: &Self::Output) -> Option<&dyn fmt::Display> {
+        let _ = output;
+        None
+    }
 }
 
 /// What is said about a task before it is spawned.
@@ -102,6 +103,8 @@ pub trait Spawn {
 pub struct Attributes {
     /// Its name; `Task-<n>` if there is none.
     pub name: Option<Arc<str>>,
+    /// The context it runs in; a copy of what its parent's gives children if there is none.
+    pub context: Option<Context>,
 }
 
 impl<F: Future> Spawn for F {
@@ -121,11 +124,45 @@ pub struct Named<F> {
     name: Arc<str>,
 }
 
+impl<F: Future> Named<F> {
+    pub(crate) fn new(future: F, name: impl fmt::Display) -> Self {
+        Self { future, name: name.to_string().into() }
+    }
+
+    /// Says in which context it runs; see [`FutureExt::in_context`].
+    pub fn in_context(self, context: &Context) -> InContext<Self> {
+        InContext::new(self, context)
+    }
+}
+
 impl<F: Future> Spawn for Named<F> {
     type Output = F::Output;
     type Future = F;
     fn into_parts(self) -> (F, Attributes) {
-        (self.future, Attributes { name: Some(self.name) })
+        (self.future, Attributes { name: Some(self.name), ..Attributes::default() })
+    }
+}
+
+/// A future whose error is reported if nobody looks at it, once it is a task.
+#[derive(Debug)]
+#[must_use = "it does nothing until it is given to `spawn`"]
+pub struct Fallible<W>(W);
+
+impl<W> Fallible<W> {
+    /// Says so of `what`.
+    pub fn new(what: W) -> Self {
+        Self(what)
+    }
+}
+
+impl<T, E: fmt::Display, W: Spawn<Output = Result<T, E>>> Spawn for Fallible<W> {
+    type Output = W::Output;
+    type Future = W::Future;
+    fn into_parts(self) -> (W::Future, Attributes) {
+        self.0.into_parts()
+    }
+    fn failure(output: &Self::Output) -> Option<&dyn fmt::Display> {
+        output.as_ref().err().map(|error| error as &dyn fmt::Display)
     }
 }
 
@@ -145,7 +182,15 @@ pub trait FutureExt: Future + Sized {
     ///
     /// Counterpart: `asyncio.create_task(coro, name=…)`.
     fn named(self, name: impl fmt::Display) -> Named<Self> {
-        Named { future: self, name: name.to_string().into() }
+        Named::new(self, name)
+    }
+
+    /// Says in which context it runs: spawned or awaited, it sees the variables of `context`, and what it sets stays
+    /// there. Without this, a task runs in a copy of its parent's.
+    ///
+    /// Counterpart: `asyncio.create_task(coro, context=…)`.
+    fn in_context(self, context: &Context) -> InContext<Self> {
+        InContext::new(self, context)
     }
 }
 
@@ -159,6 +204,8 @@ pub enum TaskState {
     Pending,
     /// Asked to end, and not ended yet.
     Cancelling,
+    /// Its future has ended, and a cleanup that it owes has not.
+    Finishing,
     /// Ended by cancellation.
     Cancelled,
     /// Ended with a value or a panic.
@@ -171,6 +218,7 @@ impl TaskState {
         match self {
             Self::Pending => "pending",
             Self::Cancelling => "cancelling",
+            Self::Finishing => "finishing",
             Self::Cancelled => "cancelled",
             Self::Finished => "finished",
         }

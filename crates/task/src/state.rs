@@ -8,6 +8,7 @@
 //!      4 FORCE      WAKES was folded: the poll under way must end as if woken
 //!      5 CANCELLED  set together with COMPLETE: the task ended by cancellation
 //!      6 RENEWED    the handle took WAITS back once, to leave another waker
+//!      7 CALLS      callbacks are to be called: whoever ends the task takes it away first
 //!      8..32  REF   references: the runtime's, until COMPLETE; the handle's; one a waker or `TaskRef`
 //!     32..64  WAKES 0: idle. Otherwise scheduled or running: the number of wakes since it was idle
 //! ```
@@ -28,6 +29,7 @@ pub(crate) const WAITS: u64 = 1 << 3;
 pub(crate) const FORCE: u64 = 1 << 4;
 pub(crate) const CANCELLED: u64 = 1 << 5;
 const RENEWED: u64 = 1 << 6;
+const CALLS: u64 = 1 << 7;
 
 const REF_SHIFT: u32 = 8;
 const REF: u64 = 1 << REF_SHIFT;
@@ -101,6 +103,8 @@ pub(crate) enum AfterReady<W> {
     WakeRenewed,
     /// Nobody will read the output: drop it, then the runtime's reference.
     DropOutput,
+    /// Nothing has changed: there are callbacks, and the note of them is to be taken away first.
+    Calls,
 }
 
 /// What the handle finds when it is polled.
@@ -227,6 +231,12 @@ impl State {
         Snapshot(self.0.fetch_and(!(CANCEL | FORCE), Ordering::AcqRel) & !(CANCEL | FORCE))
     }
 
+    /// Whether nobody has woken the task since `start`.
+    pub(crate) fn is_unwoken(&self, start: Snapshot) -> bool {
+        let now = self.0.load(Ordering::Relaxed);
+        (now ^ start.0) & WAKE_MASK == 0 && now & (CANCEL | FORCE) == 0
+    }
+
     /// Ends a poll that began at `start` and returned `Pending`.
     #[inline]
     pub(crate) fn end_pending(&self, start: Snapshot) -> AfterPending {
@@ -255,7 +265,9 @@ impl State {
     pub(crate) fn complete<W>(&self, how: u64, peek: impl Fn() -> W) -> AfterReady<W> {
         let mut now = self.0.load(Ordering::Acquire);
         loop {
-            let (next, after) = if now & JOIN == 0 {
+            let (next, after) = if now & CALLS != 0 {
+                return AfterReady::Calls;
+            } else if now & JOIN == 0 {
                 // The output stays ours; the block too, by the runtime's reference.
                 (now | how, AfterReady::DropOutput)
             } else if now & (WAITS | RENEWED) == WAITS {
@@ -274,6 +286,18 @@ impl State {
                 Err(actual) => now = actual,
             }
         }
+    }
+
+    /// Notes that there are callbacks; says whether the task was complete before.
+    #[must_use = "nobody calls the callbacks of a task that is complete"]
+    pub(crate) fn set_calls(&self) -> bool {
+        // Release: who finds the bit finds the list. Acquire: who finds the task complete comes after its end.
+        self.0.fetch_or(CALLS, Ordering::AcqRel) & COMPLETE != 0
+    }
+
+    /// Takes the note away, to end the task.
+    pub(crate) fn clear_calls(&self) {
+        self.0.fetch_and(!CALLS, Ordering::AcqRel);
     }
 
     /// Drops a reference to a task that is complete: the runtime's, or the handle's.

@@ -5,8 +5,10 @@
 #![cfg(kasasagi_loom)]
 
 mod cancel;
+mod ends;
 mod join;
 mod overflow;
+mod owner;
 mod scan;
 mod support;
 mod wakes;
