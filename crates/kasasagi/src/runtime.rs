@@ -394,6 +394,10 @@ impl Runtime {
 
 /// Ends what the grace period was too short for, and tells what that was.
 fn cut_off(spawner: &kasasagi_scheduler::Spawner) -> Vec<TaskInfo> {
+    if spawner.live() == 0 {
+        // All have ended in time. What stands in the list is a spawn that is being refused.
+        return Vec::new();
+    }
     let tasks = spawner.tasks();
     let mut cut: Vec<_> = tasks.iter().map(|task| task.info()).collect();
     tasks.iter().for_each(|task| task.cut("the grace period of the shutdown was over"));
