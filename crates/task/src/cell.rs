@@ -692,6 +692,11 @@ impl Runnable {
         match task.state().complete_awaited(how, || task.header().rest.join.peek()) {
             // SAFETY: WAITS was set from the copy to the exchange, which made the waker ours.
             Some(words) => Some(unsafe { words.into_waker() }),
+            None if task.state().complete_detached(how) => {
+                task.drop_output();
+                task.follow(task.state().drop_ref_of_complete());
+                None
+            }
             None => self.settle_uncommon(how),
         }
     }

@@ -477,9 +477,10 @@ impl<T, E> Task<Result<T, E>> {
 impl<T> Drop for Task<T> {
     #[inline]
     fn drop(&mut self) {
+        let task = self.task();
         if self.word.is_spent() {
-            self.task().follow(self.task().state().drop_ref_of_complete());
-        } else {
+            task.follow(task.state().drop_ref_of_complete());
+        } else if self.word.is_entered() || !task.state().try_drop_unawaited() {
             self.let_go();
         }
     }

@@ -279,6 +279,18 @@ impl State {
         }
     }
 
+    /// As above, for a task without a handle: its output is the caller's to drop, and then the runtime's reference. `false`:
+    /// it is another case, and nothing has changed.
+    #[inline]
+    pub(crate) fn complete_detached(&self, how: u64) -> bool {
+        let now = self.0.load(Ordering::Acquire);
+        now & (CALLS | JOIN) == 0
+            && self
+                .0
+                .compare_exchange(now, now | how, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+    }
+
     /// Ends the task: its output is in place. `how` is COMPLETE, with CANCELLED or without; `peek` copies the waker in
     /// the join cell.
     #[inline]
@@ -352,6 +364,13 @@ impl State {
                 Err(actual) => now = actual,
             }
         }
+    }
+
+    /// Gives up the handle of an incomplete task that was never awaited; `false`: it is not that, or the word changed.
+    #[inline]
+    pub(crate) fn try_drop_unawaited(&self) -> bool {
+        let seen = self.load(Ordering::Acquire);
+        !seen.has(COMPLETE | WAITS) && self.try_drop_join(seen).is_ok()
     }
 
     /// Gives up the handle of a task that was incomplete when `seen` was read.
