@@ -8,10 +8,11 @@
 
 use crate::NotWatched;
 use kasasagi_primitive::hint;
-use kasasagi_primitive::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::io::{self, Write};
 use std::mem::MaybeUninit;
+// std's also in a model: a handler runs on any thread at any moment, where no model has any of its own.
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
 use libc::___errno as location;

@@ -52,17 +52,20 @@ impl Runnable {
 
     /// Woken while it waits for its cleanups.
     fn finish(self, cold: &Cold, cancelled: bool, start: Snapshot) -> Ran {
+        // Taken out first: the wakes in the word are those of payments that are seen below.
+        let start = if start.has(CANCEL) { self.0.state().take_cancel() } else { start };
         let done = cold.request.lock().finish(cancelled);
         if done {
             self.complete_now(if cancelled { COMPLETE | CANCELLED } else { COMPLETE })
         } else {
-            let start = if start.has(CANCEL) { self.0.state().take_cancel() } else { start };
             self.end_pending(start)
         }
     }
 
     /// The output is in its place: the task is done, or waits for the cleanups it owes.
     pub(crate) fn complete_or_owe(self, cold: &Cold, how: u64) -> Ran {
+        let context = &self.0.header().rest.context;
+        let _ = self.inside(|| scope::close(context));
         let done = cold.request.lock().finish(how & CANCELLED != 0);
         if done {
             return self.complete_now(how);

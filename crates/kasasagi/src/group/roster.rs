@@ -12,13 +12,12 @@ use super::child::Turn;
 use crate::child_error::ChildError;
 use crate::child_scope::because;
 use kasasagi_primitive::request::Cause;
-use kasasagi_primitive::sync::Mutex;
+use kasasagi_primitive::sync::{Arc, Mutex};
 use kasasagi_sync::Semaphore;
 use kasasagi_task::{Keeper, Task, TaskRef};
 use std::fmt;
 use std::mem;
 use std::panic::Location;
-use std::sync::Arc;
 use std::task::Waker;
 
 /// How far a group has come.

@@ -97,6 +97,13 @@ pub fn end(context: &TaskContext, idle: bool) -> Ended {
     if again || comes_back { Ended::Again } else { Ended::Quiet }
 }
 
+/// The future of the polled task is gone, and so is its tree: a scope that is elsewhere by now would have it keep a waker,
+/// in which the task's own may be. Called by its runner, inside `enter`.
+pub fn close(context: &TaskContext) {
+    // Outside the tree: wakers are dropped.
+    drop(task_context::with_scopes(context, false, Option::take));
+}
+
 fn give_back(context: &TaskContext, cause: Cause) -> bool {
     context.cold().is_some_and(|cold: &Cold| cold.request.lock().give_back(cause))
 }
