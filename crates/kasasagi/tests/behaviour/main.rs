@@ -19,6 +19,7 @@ mod group;
 mod group_cancel;
 mod hand;
 mod messages;
+mod messages_of_tasks;
 mod mt;
 mod net;
 mod panics;
