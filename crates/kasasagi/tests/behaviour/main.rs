@@ -22,6 +22,7 @@ mod group_cancel;
 mod hand;
 mod limits;
 mod messages;
+mod messages_of_tasks;
 mod mt;
 mod net;
 mod panics;
