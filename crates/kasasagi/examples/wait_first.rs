@@ -36,6 +36,25 @@ fn main() {
             task.cancel();
         }
 
+        // Until something goes wrong, or all have ended.
+        let job = |name, millis, result| {
+            let job = async move {
+                time::sleep(Duration::from_millis(millis)).await;
+                result
+            };
+            spawn(job.named(name))
+        };
+        let jobs =
+            [job("good", 2, Ok(1)), job("bad", 4, Err("no twigs")), job("slow", 60_000, Ok(3))];
+        let waited = wait(jobs).first_error().await;
+        for task in waited.done {
+            println!("ended: `{}`, {:?}", task.name(), task.await);
+        }
+        for task in waited.pending {
+            println!("not worth while any more: {}", task.name());
+            task.cancel();
+        }
+
         // A wait that only borrows its tasks loses none of them, not even when it is cancelled.
         let mut tasks = vec![worker("d", 20), worker("e", 20)];
         let waiting = wait(tasks.iter_mut().map(Task::by_ref));

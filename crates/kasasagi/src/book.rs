@@ -14,8 +14,7 @@ mod tasks {}
 
 #[doc = include_str!("../../../docs/src/guide/groups.md")]
 mod groups {}
-#[doc = include_str!("../../../docs/src/guide/cancellation.md")]
-mod cancellation {}
+
 #[doc = include_str!("../../../docs/src/guide/futures.md")]
 mod futures {}
 

@@ -59,6 +59,26 @@ pub struct Waited<H> {
 /// });
 /// ```
 ///
+/// Tasks are lent by name. `&mut task` is a future itself, and futures are spawned: `wait(tasks.iter_mut())` does not
+/// compile.
+/// ```
+/// use kasasagi::{Task, spawn, wait};
+///
+/// kasasagi::run(async {
+///     let mut tasks = vec![spawn(async { 1 }), spawn(async { 2 })];
+///     assert_eq!(wait(tasks.iter_mut().map(Task::by_ref)).await.done.len(), 2);
+///     for task in tasks {
+///         assert!(task.await.is_ok());
+///     }
+/// });
+/// ```
+/// ```compile_fail,E0597
+/// # kasasagi::run(async {
+/// let mut tasks = vec![kasasagi::spawn(async { 1 })];
+/// drop(kasasagi::wait(tasks.iter_mut()).await);
+/// # });
+/// ```
+///
 /// One future is no list of them:
 /// ```compile_fail,E0277
 /// # kasasagi::run(async {

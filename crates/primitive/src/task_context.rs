@@ -6,7 +6,7 @@
 
 use crate::MODEL;
 use crate::cold::Cold;
-use crate::scope::Tree;
+use crate::scope::{Tree, count_wait};
 use crate::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use crate::thread_local;
 use crate::wait_site::{WaitKind, WaitSite};
@@ -115,10 +115,15 @@ impl Drop for TaskContext {
     fn drop(&mut self) {
         let cold = self.cold.load(Ordering::Acquire);
         if !cold.is_null() {
-            // SAFETY: made by `Box::into_raw`, and nobody else has the context any more.
-            drop(unsafe { Box::from_raw(cold) });
+            drop_cold(cold);
         }
     }
+}
+
+#[cold]
+fn drop_cold(cold: *mut Cold) {
+    // SAFETY: made by `Box::into_raw`, and whose context is dropped has nobody else any more.
+    drop(unsafe { Box::from_raw(cold) });
 }
 
 /// What belongs to the poll under way on this thread; together, so that a poll finds it with one look.
@@ -215,14 +220,16 @@ pub fn with<R>(f: impl FnOnce(&TaskContext) -> R) -> Option<R> {
     unsafe { context.as_ref() }.map(f)
 }
 
-/// Whether the running code may have context variables: in the cold part of its task, or where `vars` looks.
+/// Of the code that spawns here: the number of its task, zero outside tasks, and whether it may have context variables: in
+/// the cold part of the task, or where `vars` looks.
 #[inline]
-pub(crate) fn may_have_vars() -> bool {
+pub fn origin() -> (u64, bool) {
     CURRENT.with(|current| {
         // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
-        let task = unsafe { current.task.get().as_ref() };
-        let cold = || task.and_then(TaskContext::cold);
-        current.vars.get() || cold().is_some_and(|cold| cold.vars.get().is_some())
+        let Some(task) = (unsafe { current.task.get().as_ref() }) else {
+            return (0, current.vars.get());
+        };
+        (task.id, current.vars.get() || task.cold().is_some_and(Cold::has_vars))
     })
 }
 
@@ -281,6 +288,27 @@ pub fn waiting(kind: WaitKind, resource: usize, place: &'static Location<'static
             context.wait.set(kind, resource, place, current.now.get());
         }
     });
+}
+
+/// As [`waiting`], for task `join`; says whether the wait is noted in the context alone, or is to be noted in the tree of
+/// scopes. `None` outside tasks.
+#[inline]
+pub(crate) fn waiting_for(
+    join: u64,
+    waker: &Waker,
+    place: &'static Location<'static>,
+) -> Option<bool> {
+    CURRENT.with(|current| {
+        // SAFETY: as in `waiting`.
+        let context = unsafe { current.task.get().as_ref() }?;
+        let resource = usize::try_from(join).unwrap_or(usize::MAX);
+        context.wait.set(WaitKind::Join, resource, place, current.now.get());
+        let plain = context.is_plain() && is_own(waker, context);
+        if plain {
+            context.note_wait(count_wait(current));
+        }
+        Some(plain)
+    })
 }
 
 /// Tells this thread the time that wait sites are stamped with: nanoseconds of the scheduler's clock.

@@ -129,16 +129,10 @@ fn with<R>(f: impl FnOnce(Option<&Context>) -> R) -> R {
     }
 }
 
-/// Whether there may be something to inherit: a task that has no cold part, outside a context, has nothing.
-#[inline]
-pub fn may_inherit() -> bool {
-    task_context::may_have_vars()
-}
-
 /// What a task that is spawned here, or a callback that is registered here, will run in.
 #[inline]
 pub fn inherit() -> Option<Context> {
-    if task_context::may_have_vars() {
+    if task_context::origin().1 {
         with(|context| context.and_then(Context::inheritance))
     } else {
         None

@@ -401,7 +401,7 @@ impl Local {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn spawn<F>(&self, place: &'static Location<'static>, what: F) -> Task<F::Output>
     where
         F: Spawn,

@@ -213,26 +213,34 @@ pub struct Birth<'a, S> {
 /// If `F` or its output is not `Send`, `pin` names a seat, that seat is run by the calling thread alone until
 /// the task is complete, and the handle stays on this thread. If `F` is not `'static`, the task is complete
 /// before `F`'s borrows end.
+// Into the caller: it is made anew for each future anyway, and there what was not said costs nothing.
+#[inline(always)]
 pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     birth: Birth<'_, S>,
     mut future: W::Future,
 ) -> (Runnable, Ptr) {
-    let block = birth.heap.alloc(Layout::new::<Cell<W::Future>>());
+    // Taken apart, so that what is known where it is made is known here; held back from drops, for a landing pad would keep
+    // it in memory. Nothing unwinds before it is used but an error hook of the allocator.
+    let Birth { heap, home, id, pin, place, attributes } = birth;
+    let Attributes { name, context } = attributes;
+    let (name, given) = (ManuallyDrop::new(name), ManuallyDrop::new(context));
+    let block = heap.alloc(Layout::new::<Cell<W::Future>>());
     let cell = block.cast::<Cell<W::Future>>().as_ptr();
     let header = block.cast::<Header>();
     // Known when this is compiled, for tasks that nobody owns.
+    let (origin, may_inherit) = task_context::origin();
     let (key, parent) = match W::owned(&mut future) {
         Some(Owned { owner, key }) => (key, Parent { owner: ManuallyDrop::new(owner) }),
-        None => (UNOWNED, Parent { id: task_context::current_id().unwrap_or(0) }),
+        None => (UNOWNED, Parent { id: origin }),
     };
     let rest = Rest {
         vtable: const { &Vt::<W, S>::TABLE },
-        shared: Arc::as_ptr(birth.home).cast(),
+        shared: Arc::as_ptr(home).cast(),
         join: JoinCell::new(),
-        pin: birth.pin.unwrap_or(NO_PIN),
+        pin: pin.unwrap_or(NO_PIN),
         key,
-        context: TaskContext::new(birth.id),
-        spawned_at: birth.place,
+        context: TaskContext::new(id),
+        spawned_at: place,
         parent,
     };
     let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
@@ -248,12 +256,11 @@ pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     unsafe { stage_at.cast::<UnsafeCell<Stage<W::Future>>>().write(stage) };
     // SAFETY: every field of the header is initialised now.
     let state = unsafe { &header.as_ref().state };
-    if let Some(name) = birth.attributes.name {
+    if let Some(name) = ManuallyDrop::into_inner(name) {
         *Ptr(header).cold_or_new().name.lock() = Some(name);
     }
-    let given = birth.attributes.context;
-    if given.is_some() || vars::may_inherit() {
-        Ptr(header).begin_vars(given);
+    if given.is_some() || may_inherit {
+        Ptr(header).begin_vars(ManuallyDrop::into_inner(given));
     }
     // Release: a scan that takes a reference (Acquire) sees the header.
     state.0.store(BIRTH, Ordering::Release);
@@ -681,6 +688,21 @@ impl Runnable {
     /// Publishes the output; says whom to wake for it.
     #[inline(always)]
     pub(crate) fn settle(self, how: u64) -> Option<Waker> {
+        let task = self.0;
+        match task.state().complete_awaited(how, || task.header().rest.join.peek()) {
+            // SAFETY: WAITS was set from the copy to the exchange, which made the waker ours.
+            Some(words) => Some(unsafe { words.into_waker() }),
+            None if task.state().complete_detached(how) => {
+                task.drop_output();
+                task.follow(task.state().drop_ref_of_complete());
+                None
+            }
+            None => self.settle_uncommon(how),
+        }
+    }
+
+    #[inline(never)]
+    fn settle_uncommon(self, how: u64) -> Option<Waker> {
         let task = self.0;
         let peek = || task.header().rest.join.peek();
         match task.state().complete(how, peek) {

@@ -76,12 +76,87 @@ impl Word {
         self.0.addr().get() & ENTERED != 0
     }
 
+    /// Whether the output is there to be waited for, and the wait is no entry.
+    #[inline]
+    fn is_common(self) -> bool {
+        self.0.addr().get() & (TAKEN | ENTERED) == 0
+    }
+
+    /// Whether the output was given out, and nothing is left but a reference.
+    #[inline]
+    fn is_spent(self) -> bool {
+        self.0.addr().get() & (TAKEN | ENTERED) == TAKEN
+    }
+
     fn entered(self, entered: bool) -> Self {
         let bit = if entered { ENTERED } else { 0 };
         // Not zero: an address without its lowest bits is none.
         Self(self.0.map_addr(|address| {
             std::num::NonZeroUsize::new(address.get() & !ENTERED | bit).unwrap_or(address)
         }))
+    }
+}
+
+/// What a wait for a task's output led to.
+enum Waited {
+    /// The task has ended.
+    Complete,
+    /// The waker is in the join cell.
+    Pending,
+    /// The task is the one that this code runs in.
+    Itself,
+}
+
+impl Word {
+    /// Waits at `place`, as the program sees it.
+    #[inline(never)]
+    fn wait(&mut self, cx: &mut Context<'_>, place: &'static Location<'static>) -> Waited {
+        let task = self.task();
+        if self.poll_complete(cx).is_ready() {
+            return Waited::Complete;
+        }
+        if cell::current() == Some(task) {
+            return Waited::Itself;
+        }
+        let entered = self.is_entered();
+        if scope::wait_for(task.header().rest.context.id, cx.waker(), place, entered) != entered {
+            *self = self.entered(true);
+        }
+        Waited::Pending
+    }
+
+    #[cold]
+    fn awaits_itself(self) -> JoinError {
+        JoinError::self_await(self.task().id(), self.task().given_name())
+    }
+
+    /// Waits for COMPLETE; the waker is in the join cell if it is pending.
+    fn poll_complete(self, cx: &mut Context<'_>) -> Poll<()> {
+        let state = self.task().state();
+        let now = state.load(Ordering::Acquire);
+        if now.has(COMPLETE) {
+            return Poll::Ready(());
+        }
+        let cell = &self.task().header().rest.join;
+        if now.has(WAITS) {
+            if cell.is(cx.waker()) {
+                return Poll::Pending;
+            }
+            match state.clear_waits() {
+                Joined::Complete => return Poll::Ready(()),
+                // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
+                Joined::Pending => drop(unsafe { cell.peek().into_waker() }),
+            }
+        }
+        cell.put(cx.waker().clone());
+        match state.set_waits() {
+            Joined::Pending => Poll::Pending,
+            Joined::Complete => {
+                // SAFETY: the completer saw no WAITS and will not look: the waker is ours again.
+                drop(unsafe { cell.peek().into_waker() });
+                Poll::Ready(())
+            }
+        }
     }
 }
 
@@ -200,7 +275,29 @@ impl<T> Task<T> {
         unsafe { word.task().read_output() }
     }
 
+    #[inline]
     fn poll_join(
+        &mut self,
+        cx: &mut Context<'_>,
+        place: &'static Location<'static>,
+    ) -> Poll<Result<T, JoinError>> {
+        if !self.word.is_common() || scope::is_offering() {
+            return self.poll_uncommon(cx, place);
+        }
+        if !self.is_finished() {
+            match self.word.wait(cx, place) {
+                Waited::Complete => {}
+                Waited::Pending => return Poll::Pending,
+                Waited::Itself => return Poll::Ready(Err(self.word.awaits_itself())),
+            }
+        }
+        std::task::ready!(kasasagi_primitive::coop::poll_proceed(cx));
+        Poll::Ready(self.take())
+    }
+
+    /// The wait is an entry in the tree of whoever waits, or may have to become one; see `awaited.rs`.
+    #[cold]
+    fn poll_uncommon(
         &mut self,
         cx: &mut Context<'_>,
         place: &'static Location<'static>,
@@ -210,23 +307,11 @@ impl<T> Task<T> {
             "task `{}` was awaited again after it had given its output: await a task once",
             self.task().name()
         );
-        if self.word.is_entered() || scope::is_offering() {
-            std::task::ready!(self.look_around());
-        }
-        if self.poll_complete(cx).is_pending() {
-            if cell::current() == Some(self.task()) {
-                return Poll::Ready(Err(JoinError::self_await(
-                    self.id(),
-                    self.task().given_name(),
-                )));
-            }
-            let id = self.task().header().rest.context.id;
-            task_context::waiting(WaitKind::Join, usize::try_from(id).unwrap_or(usize::MAX), place);
-            let entered = self.word.is_entered();
-            if scope::note_wait(id, cx.waker(), entered) != entered {
-                self.word = self.word.entered(true);
-            }
-            return Poll::Pending;
+        std::task::ready!(self.look_around());
+        match self.word.wait(cx, place) {
+            Waited::Complete => {}
+            Waited::Pending => return Poll::Pending,
+            Waited::Itself => return Poll::Ready(Err(self.word.awaits_itself())),
         }
         std::task::ready!(kasasagi_primitive::coop::poll_proceed(cx));
         if self.word.is_entered() {
@@ -248,7 +333,7 @@ impl<T> Task<T> {
         if self.word.is_taken() {
             return Poll::Ready(self.output());
         }
-        if self.poll_complete(cx).is_pending() {
+        if self.word.poll_complete(cx).is_pending() {
             if self.is_current() {
                 return Poll::Ready(self.output());
             }
@@ -267,35 +352,6 @@ impl<T> Task<T> {
             if self.word.is_entered() { self.task().poll_entered() } else { self.task().accept() };
         self.word = self.word.entered(entered);
         poll
-    }
-
-    /// Waits for COMPLETE; the waker is in the join cell if it is pending.
-    fn poll_complete(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let state = self.task().state();
-        let now = state.load(Ordering::Acquire);
-        if now.has(COMPLETE) {
-            return Poll::Ready(());
-        }
-        let cell = &self.task().header().rest.join;
-        if now.has(WAITS) {
-            if cell.is(cx.waker()) {
-                return Poll::Pending;
-            }
-            match state.clear_waits() {
-                Joined::Complete => return Poll::Ready(()),
-                // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
-                Joined::Pending => drop(unsafe { cell.peek().into_waker() }),
-            }
-        }
-        cell.put(cx.waker().clone());
-        match state.set_waits() {
-            Joined::Pending => Poll::Pending,
-            Joined::Complete => {
-                // SAFETY: the completer saw no WAITS and will not look: the waker is ours again.
-                drop(unsafe { cell.peek().into_waker() });
-                Poll::Ready(())
-            }
-        }
     }
 }
 
@@ -419,7 +475,20 @@ impl<T, E> Task<Result<T, E>> {
 }
 
 impl<T> Drop for Task<T> {
+    #[inline]
     fn drop(&mut self) {
+        let task = self.task();
+        if self.word.is_spent() {
+            task.follow(task.state().drop_ref_of_complete());
+        } else if self.word.is_entered() || !task.state().try_drop_unawaited() {
+            self.let_go();
+        }
+    }
+}
+
+impl<T> Task<T> {
+    #[inline(never)]
+    fn let_go(&mut self) {
         if self.word.is_entered() {
             scope::leave_wait(self.id().as_u64(), false);
         }
@@ -436,9 +505,7 @@ impl<T> Drop for Task<T> {
         }
         self.task().follow(state.drop_ref_of_complete());
     }
-}
 
-impl<T> Task<T> {
     fn detach(&self, now: Snapshot) -> Result<(), Snapshot> {
         // The waker's bits are copied before the exchange, since after it the block may be gone; they become
         // a waker only if the exchange shows that the completer has not taken it.

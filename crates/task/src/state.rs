@@ -149,11 +149,15 @@ impl State {
         if before & WAKE_MASK == 0 {
             // An idle task is incomplete, and so has the runtime's reference besides ours.
             After::Schedule
-        } else if before & REF_MASK == REF {
-            After::Free
         } else {
-            After::Nothing
+            Self::after_needless(before)
         }
+    }
+
+    // Apart, so that the way to the queue is straight.
+    #[inline(never)]
+    fn after_needless(before: u64) -> After {
+        if before & REF_MASK == REF { After::Free } else { After::Nothing }
     }
 
     /// Halves WAKES and leaves FORCE as the mark that a wake may have been hidden by it. The caller holds a
@@ -259,6 +263,34 @@ impl State {
         }
     }
 
+    /// [`complete`](Self::complete) for a task whose handle awaits it, and never changed its waker: the common case, tried
+    /// once. `None`: it is another, and nothing has changed.
+    #[inline]
+    pub(crate) fn complete_awaited<W>(&self, how: u64, peek: impl Fn() -> W) -> Option<W> {
+        let now = self.0.load(Ordering::Acquire);
+        if now & (CALLS | JOIN | WAITS | RENEWED) != JOIN | WAITS {
+            return None;
+        }
+        let waker = peek();
+        let next = (now | how) - REF;
+        match self.0.compare_exchange(now, next, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => Some(waker),
+            Err(_) => None,
+        }
+    }
+
+    /// As above, for a task without a handle: its output is the caller's to drop, and then the runtime's reference. `false`:
+    /// it is another case, and nothing has changed.
+    #[inline]
+    pub(crate) fn complete_detached(&self, how: u64) -> bool {
+        let now = self.0.load(Ordering::Acquire);
+        now & (CALLS | JOIN) == 0
+            && self
+                .0
+                .compare_exchange(now, now | how, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+    }
+
     /// Ends the task: its output is in place. `how` is COMPLETE, with CANCELLED or without; `peek` copies the waker in
     /// the join cell.
     #[inline]
@@ -310,7 +342,8 @@ impl State {
     /// Publishes the join waker that the handle just wrote.
     #[inline]
     pub(crate) fn set_waits(&self) -> Join {
-        let before = self.0.fetch_or(WAITS, Ordering::AcqRel);
+        // The bit is clear, as the handle alone sets it. An addition gives the word back in one instruction.
+        let before = self.0.fetch_add(WAITS, Ordering::AcqRel);
         if before & COMPLETE != 0 { Join::Complete } else { Join::Pending }
     }
 
@@ -331,6 +364,13 @@ impl State {
                 Err(actual) => now = actual,
             }
         }
+    }
+
+    /// Gives up the handle of an incomplete task that was never awaited; `false`: it is not that, or the word changed.
+    #[inline]
+    pub(crate) fn try_drop_unawaited(&self) -> bool {
+        let seen = self.load(Ordering::Acquire);
+        !seen.has(COMPLETE | WAITS) && self.try_drop_join(seen).is_ok()
     }
 
     /// Gives up the handle of a task that was incomplete when `seen` was read.

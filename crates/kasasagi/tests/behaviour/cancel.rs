@@ -240,7 +240,7 @@ fn canc_07_a_task_that_somebody_else_cancelled_is_a_value_for_who_awaits_it() {
 #[test]
 fn canc_08_both_cancelled_at_once_end_once() {
     in_each_flavour(async || {
-        for _ in 0..500 {
+        for _ in 0..1_000 {
             let inner = spawn(pending::<()>());
             let handle = inner.handle();
             let outer = spawn(inner.into_future());

@@ -30,7 +30,7 @@ fn a_cleanup_runs_after_a_value_a_panic_and_a_cancellation() {
         assert_eq!(log.take(), ["after a value"]);
         let body = async { panic!("the body") };
         let panicking = spawn(finally(body, slowly(log.clone(), "after a panic")));
-        let error = panicking.await.map(|()| ()).expect_err("it panicked");
+        let error = panicking.await.expect_err("it panicked");
         assert!(error.is_panic() && error.to_string().contains("the body"), "{error}");
         assert_eq!(log.take(), ["after a panic"]);
         let guard = log.guard("local");

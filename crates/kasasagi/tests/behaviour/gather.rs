@@ -580,7 +580,10 @@ fn race_cancelled_with_its_winner_in_hand_it_gives_it_and_the_cancellation_comes
             let loses = Arc::new(AtomicUsize::new(0));
             let losing = Arc::clone(&loses);
             let racing = spawn(async move {
+                let begun = Arc::new(AtomicUsize::new(0));
+                let begins = Arc::clone(&begun);
                 let loser = spawn(async move {
+                    begins.fetch_add(1, Ordering::SeqCst);
                     let _ = kasasagi::catch_cancel(pending::<()>()).await;
                     losing.fetch_add(1, Ordering::SeqCst);
                     let _ = kasasagi::uninterruptible(told).await;
@@ -588,7 +591,9 @@ fn race_cancelled_with_its_winner_in_hand_it_gives_it_and_the_cancellation_comes
                 });
                 let winner = kasasagi::race([
                     loser,
-                    spawn(async {
+                    spawn(async move {
+                        // Cancelled before its first poll, the loser would not know that it loses.
+                        until(&begun, 1).await;
                         for _ in 0..3 {
                             yield_now().await;
                         }

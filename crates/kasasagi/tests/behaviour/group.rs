@@ -318,11 +318,12 @@ fn tg_23_children_that_have_ended_are_let_go_at_once() {
 
 #[test]
 fn tg_25_children_that_spawn_children_all_end_when_one_fails() {
+    const MANY: usize = 20;
     fn hydra(tg: TaskGroup<String>, ended: Count, heads: Count) {
         let held = Dropped(ended);
         tg.clone().spawn(async move {
             turns(1).await;
-            if heads.fetch_add(1, Ordering::SeqCst) == 200 {
+            if heads.fetch_add(1, Ordering::SeqCst) == MANY {
                 return Err::<(), _>("cut off".to_owned());
             }
             for _ in 0..2 {
@@ -333,7 +334,7 @@ fn tg_25_children_that_spawn_children_all_end_when_one_fails() {
     }
     crate::flavour::for_each_flavour(|build| {
         let runtime = build();
-        for _ in 0..50 {
+        for _ in 0..1_000 {
             let (ended, heads) = (Count::default(), Count::default());
             let (theirs, count) = (Arc::clone(&ended), Arc::clone(&heads));
             let group = TaskGroup::<String>::scope(|tg| async move {
@@ -343,7 +344,7 @@ fn tg_25_children_that_spawn_children_all_end_when_one_fails() {
             });
             let error = run(&runtime, group).expect_err("one is cut off");
             assert_eq!(texts(&error), ["cut off"]);
-            assert!(heads.load(Ordering::SeqCst) > 200);
+            assert!(heads.load(Ordering::SeqCst) > MANY);
             assert_eq!(Arc::strong_count(&ended), 1, "nothing of a child is left");
         }
     });

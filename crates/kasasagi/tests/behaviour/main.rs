@@ -1,9 +1,11 @@
 //! What kasasagi promises, seen through its public face. Names of tests begin with the number of a behaviour where
 //! there is one; `docs/src/reliability/` has the lists.
 
+mod aftermath;
 mod alone;
 mod as_completed;
 mod auto_traits;
+mod awaiting;
 mod callbacks;
 mod cancel;
 mod caretaking;
@@ -18,12 +20,15 @@ mod gather;
 mod group;
 mod group_cancel;
 mod hand;
+mod limits;
 mod messages;
+mod messages_of_tasks;
 mod mt;
 mod net;
 mod panics;
 mod promises;
 mod race;
+mod rerun;
 mod run;
 mod runtimes;
 mod settled;

@@ -51,7 +51,7 @@ fn a_set_of_futures_whose_owner_waits_for_something_else_is_passed_over() {
             });
             settle().await;
             task.cancel();
-            assert!(task.await.map(|()| ()).expect_err("cancelled").is_cancelled());
+            assert!(task.await.expect_err("cancelled").is_cancelled());
         }
     });
 }

@@ -85,11 +85,13 @@ fn wait_03_first_exception_returns_at_a_panic_or_at_once_if_there_was_one() {
 fn wait_03_first_error_counts_errors_too() {
     on_each(|runtime| {
         run(runtime, async {
+            let fine = spawn(async { Ok(()) });
+            let has_ended = fine.handle();
             let tasks = [
                 spawn(pending::<Result<(), &str>>()),
-                spawn(async { Ok(()) }),
-                spawn(async {
-                    yield_now().await;
+                fine,
+                spawn(async move {
+                    crate::hand::until("it ends", || has_ended.is_finished()).await;
                     Err("no luck")
                 }),
             ];

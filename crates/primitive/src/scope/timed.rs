@@ -6,7 +6,7 @@
 use super::Tree;
 use super::tree::{Errands, ROOT};
 use super::{Scope, with_tree, with_tree_or_new};
-use crate::task_context::{CURRENT, TaskContext};
+use crate::task_context::{CURRENT, Current, TaskContext};
 
 /// How often a scope was polled on this thread.
 #[inline]
@@ -76,14 +76,18 @@ pub fn is_task_asked() -> bool {
 /// Counts a wait for a task: the count, which is not zero, in short.
 #[inline]
 pub(super) fn wait() -> u32 {
-    CURRENT.with(|current| {
-        let now = current.ticks.get() + 1;
-        current.ticks.set(now);
-        current.waited.set(now);
-        short(now)
-    })
+    CURRENT.with(count_wait)
 }
 
+#[inline]
+pub(crate) fn count_wait(current: &Current) -> u32 {
+    let now = current.ticks.get() + 1;
+    current.ticks.set(now);
+    current.waited.set(now);
+    short(now)
+}
+
+#[inline]
 fn short(tick: u64) -> u32 {
     // The low half, but for zero, which says that there was none: counts that are compared are of one poll.
     (tick as u32).max(1)

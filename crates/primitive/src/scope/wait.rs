@@ -7,6 +7,7 @@ use super::entry::{DEAF, Delivery, FOREIGN, PASSING};
 use super::tree::ROOT;
 use super::{timed, with_tree, with_tree_or_new};
 use crate::task_context;
+use std::panic::Location;
 use std::task::Waker;
 
 /// What a wait for a task that is an entry finds.
@@ -28,21 +29,17 @@ pub fn is_offering() -> bool {
     task_context::with(task_context::TaskContext::is_plain) == Some(false)
 }
 
-/// A wait for task `join` is pending; `entered`: it is an entry. Says whether it is one from now on: under a foreign waker
-/// it becomes one.
+/// The polled task waits at `place` for task `join`; `entered`: the wait is an entry. Says whether it is one from now on:
+/// under a foreign waker it becomes one.
 #[inline]
-pub fn note_wait(join: u64, waker: &Waker, entered: bool) -> bool {
-    let plain = task_context::with(|context| {
-        let plain = context.is_plain() && task_context::is_own(waker, context);
-        if plain {
-            context.note_wait(timed::wait());
-        }
-        plain
-    });
-    match plain {
-        Some(false) => note_in_tree(join, waker, entered),
-        _ => false,
-    }
+pub fn wait_for(
+    join: u64,
+    waker: &Waker,
+    place: &'static Location<'static>,
+    entered: bool,
+) -> bool {
+    let plain = task_context::waiting_for(join, waker, place);
+    plain == Some(false) && note_in_tree(join, waker, entered)
 }
 
 #[cold]

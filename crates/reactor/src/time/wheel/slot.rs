@@ -1,14 +1,18 @@
 //! The items of one slot: arrays of limited size, so that none is ever copied to grow, and a stack's discipline.
 //!
-//! An empty slot has no memory. Its last array goes to the next slot that needs one, so that a timer that comes and goes
-//! asks malloc for nothing.
+//! An empty slot has hardly any memory. Its last array stays if it is small, and goes to the next slot that needs one if it
+//! is not, so that a timer that comes and goes asks malloc for nothing.
 
 use std::mem;
 
 /// Items of one array: 1 KiB of pointers; in tests so few that most slots have several.
-pub(super) const CHUNK: usize = if cfg!(test) { 4 } else { 128 };
+pub(super) const CHUNK: usize = if cfg!(test) { 8 } else { 128 };
 
-/// Empty arrays that are kept for the next slot.
+/// An array of so many items, which is what a slot begins with, stays where it is when it is empty: in all slots together
+/// they take 16 KiB.
+const SMALL: usize = 4;
+
+/// Larger ones that are kept for the next slot.
 const KEPT: usize = 16;
 
 /// A stack of items.
@@ -45,29 +49,37 @@ impl<T: Copy> Slot<T> {
     #[inline]
     pub(super) fn push(&mut self, item: T, spare: &mut Spare<T>) -> usize {
         let index = self.len();
+        if self.last.len() == self.last.capacity().min(CHUNK) {
+            self.make_room(spare);
+        }
+        self.last.push(item);
+        index
+    }
+
+    /// The last array is full, or there is none. It grows as it must: most slots have few items.
+    #[inline(never)]
+    fn make_room(&mut self, spare: &mut Spare<T>) {
         if self.last.is_empty() {
-            // It grows as it must: most slots have few items.
             self.last = spare.chunks.pop().unwrap_or_default();
         } else if self.last.len() == CHUNK {
             let mut chunk = spare.chunks.pop().unwrap_or_default();
             chunk.reserve_exact(CHUNK);
             self.full.push(mem::replace(&mut self.last, chunk));
         }
-        self.last.push(item);
-        index
     }
 
     /// Takes the last item.
     #[inline]
     pub(super) fn pop(&mut self, spare: &mut Spare<T>) -> Option<T> {
         let item = self.last.pop();
-        if self.last.is_empty() {
+        if self.last.is_empty() && self.last.capacity() > SMALL {
             self.next_chunk(spare);
         }
         item
     }
 
-    /// The last array is empty.
+    /// The last array is empty, and large.
+    #[inline(never)]
     fn next_chunk(&mut self, spare: &mut Spare<T>) {
         let next = self.full.pop().unwrap_or_default();
         if next.is_empty() {
