@@ -79,3 +79,28 @@ fn task_owing_two_cleanups_ends_once_after_both() {
         assert_no_blocks(&heap);
     });
 }
+
+/// Race: a task that waits for its cleanups is given up while one of two ends. It ends once, and does not wait for the
+/// other.
+///
+/// Mutation `primitive-cut-waits-for-cleanups`: what a task owes is waited for although it was given up.
+#[test]
+fn task_given_up_while_it_owes_ends_at_once() {
+    explore("task_owed_cut", || {
+        let (heap, queue, futures) = (Heap::new(), Queue::new(1), Drops::new());
+        let (due, reference, [one, other]) = owing(&heap, &queue, false, &futures);
+        queue.push(due);
+        let gives_up = reference.clone();
+        let threads = [
+            thread::spawn(move || gives_up.cut("it takes too long")),
+            thread::spawn(move || drop(one)),
+        ];
+        queue.run();
+        assert!(reference.is_finished());
+        drop(other);
+        join_all(threads);
+        drop(reference);
+        assert_eq!((futures.all(), futures.outside()), (1, 0));
+        assert_no_blocks(&heap);
+    });
+}
