@@ -285,10 +285,7 @@ impl State {
     pub(crate) fn complete_detached(&self, how: u64) -> bool {
         let now = self.0.load(Ordering::Acquire);
         now & (CALLS | JOIN) == 0
-            && self
-                .0
-                .compare_exchange(now, now | how, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
+            && self.0.compare_exchange(now, now | how, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Ends the task: its output is in place. `how` is COMPLETE, with CANCELLED or without; `peek` copies the waker in
