@@ -12,6 +12,7 @@ use crate::vars::{self, Context};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
@@ -107,8 +108,9 @@ thread_local! {
 }
 
 thread_local! {
-    /// The calls of a thread on which nobody defers, while the first of them is made.
-    static OWN: RefCell<Option<VecDeque<Job>>> = RefCell::new(None)
+    /// The calls of a thread on which nobody defers, while the first of them is made. Never dropped: a thread that ends
+    /// may still ask for one, and there is nothing in it between calls.
+    static OWN: ManuallyDrop<RefCell<Option<VecDeque<Job>>>> = ManuallyDrop::new(RefCell::new(None))
 }
 
 /// Who defers on a thread until this is dropped, and whoever did before then.
@@ -133,9 +135,9 @@ impl Drop for Entered {
     }
 }
 
-/// Who defers on this thread.
+/// Who defers on this thread; nobody while it ends.
 pub fn current() -> Option<Arc<dyn Defer>> {
-    CURRENT.with(|current| current.with(|to| to.cloned()))
+    CURRENT.try_with(|current| current.with(|to| to.cloned())).ok().flatten()
 }
 
 /// Has `job` called later: by `to`, or else by whoever defers on this thread.

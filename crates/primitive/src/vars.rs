@@ -15,6 +15,7 @@ use crate::thread_local;
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 type Value = Arc<dyn Any + Send + Sync>;
@@ -48,7 +49,8 @@ struct Values {
 pub struct Context(Arc<Mutex<Values>>);
 
 thread_local! {
-    static ENTERED: RefCell<Option<Over>> = RefCell::new(None)
+    /// Never dropped: a thread that ends may still enter one, and the guards leave nothing behind.
+    static ENTERED: ManuallyDrop<RefCell<Option<Over>>> = ManuallyDrop::new(RefCell::new(None))
 }
 
 thread_local! {
@@ -71,7 +73,9 @@ impl Drop for Entered {
         let before = self.0.take();
         let is_some = before.is_some();
         let mine = ENTERED.with(|entered| entered.replace(before));
-        hint(is_some || OUTSIDE.with(|outside| outside.borrow().is_some()));
+        // None too while the thread ends.
+        let outside = OUTSIDE.try_with(|outside| outside.borrow().is_some()).unwrap_or(false);
+        hint(is_some || outside);
         // After the cell is free again: values are dropped with it.
         drop(mine);
     }

@@ -1,7 +1,7 @@
 //! Errors of promises that nobody reads are reported, once; nothing else is.
 
 use kasasagi_primitive::report::{Hook, Report, ReportKind};
-use kasasagi_sync::{Pending, Promise, promise};
+use kasasagi_sync::{Pending, Promise, PromiseError, promise};
 use std::sync::{Arc, Mutex};
 
 /// What is reported on this thread while `f` runs.
@@ -88,4 +88,24 @@ fn fut_12_the_panic_of_a_callback_is_reported() {
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].kind, ReportKind::Callback);
     assert!(seen[0].to_string().contains("in a callback"));
+}
+
+/// A promise that is kept in a thread-local is broken as its thread ends, when other thread-locals are gone already: who
+/// listens is called all the same.
+#[test]
+fn fut_08_a_promise_that_goes_with_its_thread_calls_who_listens() {
+    type Kept = Option<Promise<u32, ()>>;
+    thread_local! {
+        static KEPT: std::cell::RefCell<Kept> = const { std::cell::RefCell::new(None) };
+    }
+    let (sender, called) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        // Before all that the callback needs: it is dropped last.
+        KEPT.with_borrow(|kept| assert!(kept.is_none()));
+        let (promise, pending) = promise::<u32, ()>();
+        pending.on_done(move |pending| sender.send(pending.result()).expect("it is received"));
+        KEPT.set(Some(promise));
+    });
+    thread.join().expect("no panic");
+    assert_eq!(called.recv(), Ok(Err(PromiseError::Broken)));
 }

@@ -36,6 +36,8 @@ impl Wake for Count {
 }
 
 /// Race: a value is set while one begins to wait: it gets it, and does not wait for ever.
+///
+/// Mutation `sync-promise-noted-unlocked`: who waits notes it before it takes the lock of the list.
 #[test]
 fn fut_23_a_promise_set_elsewhere_meets_who_awaits_it() {
     explore("fut_23_a_promise_set_elsewhere_meets_who_awaits_it", || {
@@ -50,6 +52,8 @@ fn fut_23_a_promise_set_elsewhere_meets_who_awaits_it() {
 }
 
 /// Race: a value is set while one of two that wait leaves: the other one is woken once, and nobody twice.
+///
+/// Mutation `sync-promise-leaves-for-another`: who leaves takes the first waker out, whosever it is.
 #[test]
 fn fut_23_everybody_who_waits_is_woken_once() {
     explore("fut_23_everybody_who_waits_is_woken_once", || {
@@ -70,6 +74,8 @@ fn fut_23_everybody_who_waits_is_woken_once() {
 }
 
 /// Race: the one side sets, the other cancels: one of them is in time, and the other is told so.
+///
+/// Mutation `sync-promise-cancel-claims`: who cancels does not look whether the other side was first.
 #[test]
 fn fut_05_a_cancel_meets_a_set_and_one_of_them_wins() {
     explore("fut_05_a_cancel_meets_a_set_and_one_of_them_wins", || {
@@ -86,6 +92,8 @@ fn fut_05_a_cancel_meets_a_set_and_one_of_them_wins() {
 }
 
 /// Race: the promise is broken while a callback is registered: it is called once, there or here.
+///
+/// Mutation `sync-promise-late-callback-kept`: a callback that comes while the value is written is put into the list.
 #[test]
 fn fut_08_a_callback_meets_the_end_and_is_called_once() {
     explore("fut_08_a_callback_meets_the_end_and_is_called_once", || {
@@ -99,5 +107,60 @@ fn fut_08_a_callback_meets_the_end_and_is_called_once() {
         });
         breaker.join().expect("the breaker does not panic");
         assert_eq!(calls.load(Ordering::Relaxed), 1);
+    });
+}
+
+/// Race: one waits with another waker than before while the value is set: that one is woken, or it sees the value.
+///
+/// Mutation `sync-promise-second-waker-ignored`: who is in the list already keeps the waker that it left first.
+#[test]
+fn fut_23_a_waker_that_is_replaced_is_not_the_one_that_is_woken() {
+    explore("fut_23_a_waker_that_is_replaced", || {
+        let (promise, mut pending) = promise::<u32, ()>();
+        let first = Waker::noop();
+        assert!(pin!(&mut pending).poll(&mut Context::from_waker(first)).is_pending());
+        let setter = thread::spawn(move || promise.set_result(7).is_ok());
+        assert_eq!(block_on(&mut pending), Ok(7));
+        assert!(setter.join().expect("the setter does not panic"));
+    });
+}
+
+/// Race: the value is set, and its side goes, while the one who waits for it goes too: value and waker are dropped
+/// once. loom reports the block if it is leaked.
+///
+/// Mutation `primitive-settle-value-kept`: the last who goes frees the block and leaves the value.
+#[test]
+fn fut_23_both_sides_go_and_leave_nothing() {
+    explore("fut_23_both_sides_go_and_leave_nothing", || {
+        let (promise, mut pending) = promise::<std::sync::Arc<()>, ()>();
+        let value = std::sync::Arc::new(());
+        let count = std::sync::Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(std::sync::Arc::clone(&count));
+        assert!(pin!(&mut pending).poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        let promised = std::sync::Arc::clone(&value);
+        let setter = thread::spawn(move || promise.set_result(promised).is_ok());
+        drop(pending);
+        assert!(setter.join().expect("the setter does not panic"));
+        assert_eq!(std::sync::Arc::strong_count(&value), 1, "the value is dropped once");
+        assert_eq!(std::sync::Arc::strong_count(&count), 1, "the waker is dropped once");
+    });
+}
+
+/// Race: it is broken, cancelled and awaited at once: one of the first two is in time, and the third is told which.
+///
+/// Mutation `sync-promise-broken-tells-nobody`: the promise that goes tells nobody.
+#[test]
+fn fut_05_a_broken_promise_meets_a_cancel_and_who_awaits_it() {
+    explore("fut_05_a_broken_promise_meets_a_cancel", || {
+        let (promise, pending) = promise::<u32, ()>();
+        let canceller = pending.clone();
+        let breaker = thread::spawn(move || drop(promise));
+        let canceller = thread::spawn(move || canceller.cancel());
+        let result = block_on(pending);
+        let cancelled = canceller.join().expect("the canceller does not panic");
+        breaker.join().expect("the breaker does not panic");
+        let reason = if cancelled { PromiseError::Cancelled } else { PromiseError::Broken };
+        assert_eq!(result, Err(reason));
     });
 }

@@ -20,7 +20,7 @@ fn counts(calls: &Arc<AtomicUsize>) -> impl FnOnce(TaskRef) + Send + 'static + u
 /// Race: a callback is registered while the task ends: it is called once, by the runner or by who registers it.
 ///
 /// Mutation `task-calls-noted-first`: the note is left before the callback is in the list.
-/// Mutation `task-calls-taken-before-the-end`: the runner takes the list before it has ended the task.
+/// Mutation `task-calls-complete-unseen`: who registers it does not look whether the task has ended.
 #[test]
 fn task_callback_that_meets_the_end_is_called_once() {
     explore("task_callback", || {

@@ -160,6 +160,7 @@ fn task_request_taken_back_is_delivered_or_withdrawn() {
 /// wakes it.
 ///
 /// Mutation `task-owed-paid-without-wake`: who pays the last wakes nobody.
+/// Mutation `task-owed-looks-before-it-pays`: who pays looks whether the task waits under another lock than it pays.
 #[test]
 fn task_owed_cleanup_and_the_end_see_one_another() {
     explore("task_owed", || {

@@ -56,7 +56,7 @@ fn task_owed_cleanup_paid_while_a_late_request_is_cleared_ends_the_task() {
 
 /// Race: two cleanups end at once, while the runner looks. The task ends once, after both.
 ///
-/// Mutation `task-owed-looks-before-it-pays`: who pays looks whether the task waits under another lock than it pays.
+/// Mutation `task-owed-forgotten-by-one`: the first that is paid ends the task.
 #[test]
 fn task_owing_two_cleanups_ends_once_after_both() {
     explore("task_owed_two", || {
