@@ -68,8 +68,12 @@ impl<I: Iterator<Item: IntoTask>> Future for MapConcurrent<I> {
                 match child.task().output() {
                     Ok(value) => each.keep(place, Ok(value)),
                     Err(error) if first.is_none() => {
-                        each.cancel(&because("a sibling in its `map_concurrent` failed", here));
                         *first = Some(error);
+                        if !each.cancel(&because("a sibling in its `map_concurrent` failed", here))
+                        {
+                            // Those that are lent go on, and may do so for ever.
+                            break;
+                        }
                     }
                     Err(_) => {}
                 }

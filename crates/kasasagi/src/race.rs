@@ -14,7 +14,8 @@ use std::task::{Context, Poll, ready};
 /// Runs everything in `items` side by side, and gives the value that is there first. The losers are cancelled, and have
 /// ended, clean-up included, when it is given.
 ///
-/// A runner that is cancelled by somebody else drops out.
+/// A runner that is cancelled by somebody else drops out. Losers that are only lent ([`Task::by_ref`](crate::Task::by_ref))
+/// run on, and are neither cancelled nor waited for.
 ///
 /// # Panics
 /// If the first to end panicked, with its payload, once the losers have ended. If there is nothing in `items`, or every
@@ -98,7 +99,10 @@ impl<I: Iterator<Item: IntoTask>> Runners<I> {
                     Err(error) if error.is_cancelled() => self.out = Some(error),
                     output => {
                         self.winner = Some(output);
-                        self.children.cancel(&because("another won the race", self.place));
+                        if !self.children.cancel(&because("another won the race", self.place)) {
+                            // Those that are lent go on, and may do so for ever.
+                            return Poll::Ready(());
+                        }
                     }
                 }
             }

@@ -46,9 +46,9 @@ async fn other_attributes_of_tests_work() {
 /// Docs, visibility, arguments, a lifetime and a generic go through.
 #[kasasagi::main(workers = 2)]
 #[inline(never)]
-pub async fn joined<'a, T: std::fmt::Display>(words: &'a [T], between: &'a str) -> String
+pub async fn joined<'a, T>(words: &'a [T], between: &'a str) -> String
 where
-    T: 'a,
+    T: std::fmt::Display + 'a,
 {
     let mut text = String::new();
     for word in words {
@@ -112,4 +112,33 @@ async fn cancelled() {
 #[should_panic(expected = "`#[kasasagi::main]` has no output: main was cancelled by itself, at ")]
 fn a_cancelled_main_says_which_call_has_no_output() {
     cancelled();
+}
+
+#[kasasagi::test(virtual_time)]
+async fn an_hour_passes_at_once() -> Result<(), kasasagi::JoinError> {
+    let start = time::now();
+    let result = spawn(time::sleep(time::Duration::from_secs(3600))).await;
+    assert_eq!(time::now() - start, time::Duration::from_secs(3600));
+    result
+}
+
+#[kasasagi::test(workers = 2, virtual_time)]
+async fn time_is_virtual_on_several_workers_too() {
+    assert_eq!(Handle::current().metrics().seats.len(), 2);
+    let start = time::now();
+    time::sleep(time::Duration::from_secs(3600)).await;
+    assert_eq!(time::now() - start, time::Duration::from_secs(3600));
+}
+
+#[kasasagi::main(virtual_time, current_thread)]
+async fn waits_for_a_day() -> Result<time::Duration, kasasagi::JoinError> {
+    let start = time::now();
+    spawn(time::sleep(time::Duration::from_secs(86_400))).await?;
+    Ok(time::now() - start)
+}
+
+#[test]
+fn a_main_may_have_virtual_time_and_return_a_result() {
+    let waited = waits_for_a_day().expect("nobody cancels it");
+    assert_eq!(waited, time::Duration::from_secs(86_400));
 }

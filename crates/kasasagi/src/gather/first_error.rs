@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 /// Runs everything in `items` side by side, and gives all values, or the first error: then the other children are
-/// cancelled, and have ended when it returns.
+/// cancelled, and have ended when it returns. Tasks that are only lent run on, and are not waited for.
 ///
 /// # Errors
 /// What the first child that failed returned, or that it panicked or was cancelled.
@@ -142,8 +142,11 @@ where
         let ended = gather.poll_each(cx, |each, cx| {
             while let Some(error) = ready!(each.poll_error(cx)) {
                 if first.is_none() {
-                    each.cancel(&because("a sibling in its gather failed", place));
                     *first = Some(error);
+                    if !each.cancel(&because("a sibling in its gather failed", place)) {
+                        // Those that are lent go on, and may do so for ever.
+                        return Poll::Ready(());
+                    }
                 }
             }
             Poll::Ready(())

@@ -146,7 +146,12 @@ where
                 if self.work.error.is_none() {
                     self.work.error = Some(error);
                     let place = self.work.place;
-                    self.cancel(&because("a sibling in its `for_each_concurrent` failed", place));
+                    if !self
+                        .cancel(&because("a sibling in its `for_each_concurrent` failed", place))
+                    {
+                        // Those that are lent go on, and may do so for ever.
+                        self.work.running = 0;
+                    }
                 }
             }
         }

@@ -101,7 +101,7 @@ fn task_23_an_error_that_comes_while_another_is_handled_leaves_both_to_be_read()
         assert_eq!(texts, [&Spam("second")]);
         assert_eq!(depth(&error), 1, "{error:?}");
         // An error that the program makes of a task's keeps it as its source, unchanged.
-        let panicked = spawn(async { panic!("out of twigs") }).await.map(|()| ());
+        let panicked = spawn(async { panic!("out of twigs") }).await;
         let wrapped = std::io::Error::other(panicked.expect_err("it panicked"));
         let source = wrapped.get_ref().expect("it was made of one");
         assert!(source.to_string().contains("out of twigs"), "{source}");

@@ -107,7 +107,7 @@ fn tmo_25_the_expiry_around_a_group_ends_it_and_errors_of_children_surface() {
         let crashes = TaskGroup::<&str>::scope(|tg| async move {
             tg.spawn(async {
                 let caught = catch_cancel(pending::<()>()).await;
-                caught.map(|()| ()).map_err(|_| "as it cleans up")
+                caught.map_err(|_| "as it cleans up")
             });
             tg.spawn(finally(pending::<Result<(), &str>>(), yield_now()));
             pending::<()>().await;

@@ -3,7 +3,7 @@
 use crate::flavour::{on_each, run};
 use crate::gather::{Dropped, until};
 use futures_channel::oneshot;
-use kasasagi::{Runtime, gather, race, shield, spawn, time, yield_now};
+use kasasagi::{Runtime, gather, race, shield, spawn, time, try_gather, yield_now};
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -28,6 +28,26 @@ fn race_the_losers_have_ended_when_the_winner_is_given() {
             }))
             .await;
             assert_eq!((winner, dropped.load(Ordering::SeqCst)), (3, 5));
+        });
+    });
+}
+
+/// They would be waited for in vain: who lends a task cancels it, and nobody else.
+#[test]
+fn race_losers_that_are_only_lent_run_on_and_nobody_waits_for_them() {
+    on_each(|runtime| {
+        run(runtime, async {
+            let mut ready = spawn(async { 1 });
+            let mut never = spawn(pending());
+            assert_eq!(race([never.by_ref(), ready.by_ref()]).await, 1);
+            assert!(!never.is_finished() && never.cancelling() == 0);
+            let mut fails = spawn(async { Err::<(), _>("no luck") });
+            let mut waits = spawn(pending());
+            let error = try_gather([waits.by_ref(), fails.by_ref()]).await.expect_err("one fails");
+            assert_eq!(error.error(), Some(&"no luck"));
+            assert!(!waits.is_finished() && waits.cancelling() == 0);
+            assert!(never.cancel() && waits.cancel());
+            assert!(never.await.is_err() && waits.await.is_err());
         });
     });
 }

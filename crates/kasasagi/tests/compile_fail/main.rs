@@ -47,8 +47,9 @@ fn compiled(body: &str) -> (bool, String) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("there is a compiler");
-    let program =
-        format!("#![allow(unused_imports)]\nuse kasasagi::*;\nfn main() {{\n{body}\n}}\n");
+    let program = format!(
+        "#![allow(unused_imports, reason = \"each mistake uses some\")]\nuse kasasagi::*;\nfn main() {{\n{body}\n}}\n"
+    );
     let mut input = compiler.stdin.take().expect("it was piped");
     std::io::Write::write_all(&mut input, program.as_bytes()).expect("it reads its program");
     drop(input);

@@ -54,7 +54,10 @@ impl Clock {
 
     /// The system's clock, until it is [paused](crate::Timers::pause).
     pub fn pausable() -> Clock {
-        Clock(Kind::Pausable(Arc::new(Pausable { base: system::epoch(), hands: Hands::new(false) })))
+        Clock(Kind::Pausable(Arc::new(Pausable {
+            base: system::epoch(),
+            hands: Hands::new(false),
+        })))
     }
 
     /// As `pausable`, and paused from the start: it shows the moment at which it was made.

@@ -47,7 +47,8 @@ fn fut_13_it_is_reported_to_the_hook_where_it_was_set_also_from_another_thread()
 
 #[test]
 fn fut_14_nothing_else_is_reported() {
-    let cases: [fn(Promise<i32, String>, Pending<i32, String>); 7] = [
+    type Case = fn(Promise<i32, String>, Pending<i32, String>);
+    let cases: [Case; 7] = [
         |promise, pending| drop((promise, pending)),
         |promise, pending| {
             pending.cancel();
