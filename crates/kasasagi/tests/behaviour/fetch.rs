@@ -45,8 +45,10 @@ fn wait_for_end(mut stream: TcpStream) {
     let _ = stream.read(&mut [0; 1024]);
 }
 
+/// One answer a connection, and it says so: the client would send the next request after it.
 fn good(mut stream: TcpStream) {
-    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nkachi");
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nkachi";
+    let _ = stream.write_all(head);
     wait_for_end(stream);
 }
 
