@@ -335,7 +335,7 @@ fn what_the_grace_period_was_too_short_for_is_told_when_nobody_gets_the_report()
         command.env_remove("KASASAGI_DEBUG");
     });
     assert!(ended.success, "{ended:?}");
-    assert!(ended.stderr.contains("1 were cut off after the grace period"), "{ended:?}");
+    assert!(ended.stderr.contains("1 tasks were cut off after the grace period"), "{ended:?}");
     assert_eq!(ended.stderr.matches("name='stubborn dropped'").count(), 2, "{ended:?}");
     assert!(!ended.stderr.contains("stubborn shut down"), "the caller has the report: {ended:?}");
     assert!(!ended.stderr.contains("obedient"), "{ended:?}");
