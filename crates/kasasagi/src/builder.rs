@@ -103,8 +103,9 @@ impl Builder {
         self
     }
 
-    /// How long the end of a runtime waits for tasks that were cancelled and block a worker. Default: 10 s,
-    /// the time that most supervisors of processes grant.
+    /// How long the end of a runtime waits for tasks that were cancelled: for their cleanups, and for those that
+    /// block a worker. What takes longer is cut off, and told. Default: 10 s, the time that most supervisors of
+    /// processes grant.
     pub fn shutdown_grace(mut self, time: Duration) -> Self {
         self.shutdown_grace = time;
         self

@@ -93,18 +93,18 @@ impl fmt::Display for ShutdownReport {
         for task in &self.cancelled {
             write!(f, "\n  {task:?}")?;
         }
-        if !self.is_clean() {
-            if !self.cut_off.is_empty() {
-                write!(f, "\n{} were cut off after the grace period", self.cut_off.len())?;
-                for task in &self.cut_off {
-                    write!(f, "\n  {task:?}")?;
-                }
+        if !self.cut_off.is_empty() {
+            write!(f, "\n{} tasks were cut off after the grace period", self.cut_off.len())?;
+            for task in &self.cut_off {
+                write!(f, "\n  {task:?}")?;
             }
+        }
+        let (tasks, threads) = (self.still_running.len(), self.threads_left);
+        if tasks + threads + self.blocking_left > 0 {
             write!(
                 f,
-                "\n{} tasks, {} worker threads and {} blocking closures had not ended after the grace period",
-                self.still_running.len(),
-                self.threads_left,
+                "\n{tasks} tasks, {threads} worker threads and {} blocking closures had not ended after the grace \
+                 period",
                 self.blocking_left
             )?;
             for task in &self.still_running {

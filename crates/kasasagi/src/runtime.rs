@@ -305,6 +305,7 @@ impl Runtime {
         place: &'static Location<'static>,
         future: F,
     ) -> Result<F::Output, RunError> {
+        let (clock, mut until) = (Clock::system(), None);
         let output = {
             let spawner = &self.handle.engines().spawner;
             let Ok(seat) = spawner.enter() else { return Err(RunError::Closed) };
@@ -312,15 +313,16 @@ impl Runtime {
             let output = self.run_main(&seat, place, future);
             // Leftovers are told of before they are cancelled, in debug mode; see `end`.
             if !self.handle.debug() {
-                let clock = Clock::system();
-                let until = clock.now().checked_add(self.grace);
+                until = clock.now().checked_add(self.grace);
                 spawner.close();
                 seat.drain(|| until.is_some_and(|until| clock.now() >= until));
             }
             drop(seat);
             output
         };
-        let _ = self.end(self.grace);
+        // What was drained above had its share of the grace period.
+        let left = until.map(|until| until.saturating_duration_since(clock.now()));
+        let _ = self.end(left.unwrap_or(self.grace), false);
         output.map_err(MainError::into_run_error)
     }
 
@@ -337,10 +339,10 @@ impl Runtime {
             !kasasagi_scheduler::is_worker(),
             "`Runtime::shutdown` was called inside a task, and would wait for that task: call it outside `run`"
         );
-        self.end(grace)
+        self.end(grace, true)
     }
 
-    fn end(&mut self, grace: Duration) -> ShutdownReport {
+    fn end(&mut self, grace: Duration, is_heard: bool) -> ShutdownReport {
         let mut report = ShutdownReport::default();
         let Some(closer) = self.closer.take() else { return report };
         let clock = Clock::system();
@@ -385,7 +387,10 @@ impl Runtime {
         }
         report.blocking_left = closer.pool.shutdown(left()).still_running;
         closer.reactor.close();
-        if self.handle.debug() && !(report.cancelled.is_empty() && report.is_clean()) {
+        // Whatever was given up is told in any case, if nobody else hears of it.
+        let is_told = self.handle.debug() && !report.cancelled.is_empty()
+            || !report.is_clean() && (self.handle.debug() || !is_heard);
+        if is_told {
             tell(format_args!("runtime `{}`: {report}", self.handle.name()));
         }
         report
@@ -458,7 +463,7 @@ impl Drop for Runtime {
             drop(self.caretaker.dismiss());
             return;
         }
-        let _ = self.end(self.grace);
+        let _ = self.end(self.grace, false);
     }
 }
 

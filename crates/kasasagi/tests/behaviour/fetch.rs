@@ -26,7 +26,8 @@ fn fetch(arguments: &[&str]) -> Output {
     Command::new(example()).args(arguments).output().expect("the example runs")
 }
 
-/// Serves every connection on a thread: reads a request, then does `misdeed`.
+/// Serves every connection on a thread: reads a request, then does `misdeed`. It serves one request a connection: what is
+/// well says so, lest the client asks again on the same one.
 fn server(misdeed: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let addr = listener.local_addr().expect("a bound socket has an address");
@@ -53,7 +54,8 @@ fn good(mut stream: TcpStream) {
 }
 
 fn missing(mut stream: TcpStream) {
-    let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    let _ = stream
+        .write_all(b"HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     wait_for_end(stream);
 }
 
