@@ -83,8 +83,8 @@ pub use kasasagi_sync::{
     CallbackId, InvalidState, Pending, Promise, PromiseError, PromiseState, promise,
 };
 pub use kasasagi_task::{
-    FutureExt, InContext, IntoTask, Join, JoinError, Named, Spawn, Spawner, Task, TaskHandle,
-    TaskId, TaskInfo, TaskMut, TaskRef, TaskState, Within, YieldNow, yield_now,
+    Eager, FutureExt, InContext, IntoTask, Join, JoinError, Named, Spawn, Spawner, Task,
+    TaskHandle, TaskId, TaskInfo, TaskMut, TaskRef, TaskState, Within, YieldNow, yield_now,
 };
 pub use map_concurrent::{MapConcurrent, map_concurrent};
 pub use race::{Race, race};

@@ -14,7 +14,7 @@ mod wait;
 pub use entry::Delivery;
 pub use runner::{Begun, Ended, begin, close, end};
 pub(crate) use timed::count_wait;
-pub use timed::{Due, adopt, due_around, is_task_asked, leave_to_around, left_at, ticks};
+pub use timed::{Due, adopt, apart, due_around, is_task_asked, leave_to_around, left_at, ticks};
 pub use wait::{Awaited, accept, is_offering, leave_wait, pass_wait, poll_wait, wait_for};
 
 use crate::cell::UnsafeCell;

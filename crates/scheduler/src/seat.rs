@@ -409,8 +409,11 @@ impl Local {
         F::Output: Send + 'static,
     {
         let (future, attributes) = what.into_parts();
+        let eager = attributes.eager;
         let (runnable, task) = self.birth(false, place, attributes).spawn_as::<F>(future);
-        if CHAOS {
+        if eager {
+            self.spawned_eagerly(runnable);
+        } else if CHAOS {
             self.spawned_anywhere(runnable);
         } else {
             self.spawned(runnable);
@@ -429,12 +432,17 @@ impl Local {
         attributes: Attributes,
         future: W::Future,
     ) -> Task<W::Output> {
+        let eager = attributes.eager;
         let birth = self.birth(true, place, attributes);
         // SAFETY: pinned to this seat; the rest is the caller's promise.
         let (runnable, task) = unsafe { birth.spawn_unchecked::<W>(future) };
-        self.seat().counters.spawned.add(1);
         self.pinned_live.set(self.pinned_live.get() + 1);
-        self.pinned.push(runnable);
+        if eager {
+            self.spawned_eagerly(runnable);
+        } else {
+            self.seat().counters.spawned.add(1);
+            self.pinned.push(runnable);
+        }
         task
     }
 

@@ -222,7 +222,7 @@ pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     // Taken apart, so that what is known where it is made is known here; held back from drops, for a landing pad would keep
     // it in memory. Nothing unwinds before it is used but an error hook of the allocator.
     let Birth { heap, home, id, pin, place, attributes } = birth;
-    let Attributes { name, context } = attributes;
+    let Attributes { name, context, eager: _ } = attributes;
     let (name, given) = (ManuallyDrop::new(name), ManuallyDrop::new(context));
     let block = heap.alloc(Layout::new::<Cell<W::Future>>());
     let cell = block.cast::<Cell<W::Future>>().as_ptr();

@@ -1,5 +1,6 @@
 //! A future that runs in a given context: as a task of its own, or awaited where it stands.
 
+use crate::eager::Eager;
 use crate::meta::{Attributes, Named, Spawn};
 use kasasagi_primitive::vars::{self, Context as Vars};
 use std::fmt;
@@ -33,6 +34,13 @@ impl<W: Spawn> Spawn for InContext<W> {
 
     fn failure(output: &Self::Output) -> Option<&dyn fmt::Display> {
         W::failure(output)
+    }
+}
+
+impl<W> InContext<W> {
+    /// Has it begin inside the spawn; see [`FutureExt::eager`](crate::FutureExt::eager).
+    pub fn eager(self) -> Eager<Self> {
+        Eager::new(self)
     }
 }
 

@@ -20,6 +20,7 @@ pub mod slab;
 mod awaited;
 mod cell;
 mod closer;
+mod eager;
 mod ends;
 mod error;
 mod handle;
@@ -40,6 +41,7 @@ mod waker;
 mod yield_now;
 
 pub use cell::{Birth, Home, Joiner, Ran, Runnable, Schedule};
+pub use eager::Eager;
 pub use ends::Ends;
 pub use error::JoinError;
 pub use handle::{Join, Owed, Task, TaskRef, try_current};

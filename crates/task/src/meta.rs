@@ -1,5 +1,6 @@
 //! Who a task is: its number, its name, where it was spawned, and by whom.
 
+use crate::eager::Eager;
 use crate::in_context::InContext;
 use crate::owner::Owned;
 use kasasagi_primitive::counter::Counter;
@@ -105,6 +106,8 @@ pub struct Attributes {
     pub name: Option<Arc<str>>,
     /// The context it runs in; a copy of what its parent's gives children if there is none.
     pub context: Option<Context>,
+    /// Whether its first poll is made inside the spawn, where that is inside another task's poll.
+    pub eager: bool,
 }
 
 impl<F: Future> Spawn for F {
@@ -132,6 +135,11 @@ impl<F: Future> Named<F> {
     /// Says in which context it runs; see [`FutureExt::in_context`].
     pub fn in_context(self, context: &Context) -> InContext<Self> {
         InContext::new(self, context)
+    }
+
+    /// Has it begin inside the spawn; see [`FutureExt::eager`].
+    pub fn eager(self) -> Eager<Self> {
+        Eager::new(self)
     }
 }
 
@@ -191,6 +199,17 @@ pub trait FutureExt: Future + Sized {
     /// Counterpart: `asyncio.create_task(coro, context=…)`.
     fn in_context(self, context: &Context) -> InContext<Self> {
         InContext::new(self, context)
+    }
+
+    /// Has it begin inside the spawn, which polls it once as the new task, before it returns.
+    ///
+    /// A future that does not wait has ended then, and was never queued; one that does goes on as any other task. Only a
+    /// task begins another so: spawned from elsewhere, it begins when a worker comes to it. The one that spawns waits
+    /// meanwhile, and lends its stack: not for long first steps, nor for deep recursion.
+    ///
+    /// Counterpart: `asyncio.create_task(coro, eager_start=True)`, `asyncio.eager_task_factory`.
+    fn eager(self) -> Eager<Self> {
+        Eager::new(self)
     }
 }
 

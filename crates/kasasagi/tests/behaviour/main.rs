@@ -12,6 +12,7 @@ mod caretaking;
 mod child;
 mod cleanup;
 mod context;
+mod eager;
 mod exceptions;
 mod fetch;
 mod flavour;
