@@ -82,6 +82,11 @@ pub trait Peer: Copy + Send + Sync + 'static {
     where
         F: Future<Output = ()> + Send + 'static;
 
+    /// Asks all to end, and waits until they have.
+    fn cancel_all<T: Send + 'static>(
+        tasks: Vec<Self::Handle<T>>,
+    ) -> impl Future<Output = ()> + Send;
+
     /// Takes over a listening socket of std; called inside.
     fn listener(socket: std::net::TcpListener) -> io::Result<Self::Listener>;
 

@@ -136,6 +136,13 @@ impl Peer for Kasasagi {
         group.await.expect("tasks of benchmarks do not fail");
     }
 
+    async fn cancel_all<T: Send + 'static>(tasks: Vec<Joined<T>>) {
+        tasks.iter().for_each(|task| assert!(task.0.cancel(), "it has not ended"));
+        for task in tasks {
+            assert!(task.0.await.is_err_and(|error| error.is_cancelled()), "it was asked to end");
+        }
+    }
+
     fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {
         TcpListener::from_std(socket)
     }

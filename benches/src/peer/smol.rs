@@ -135,6 +135,10 @@ macro_rules! smol_peer {
                 self.gather(futures).await;
             }
 
+            async fn cancel_all<T: Send + 'static>(tasks: Vec<Task<T>>) {
+                futures_util::future::join_all(tasks.into_iter().map(Task::cancel)).await;
+            }
+
             fn listener(socket: TcpListener) -> io::Result<Async<TcpListener>> {
                 Async::new(socket)
             }

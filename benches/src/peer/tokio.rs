@@ -138,6 +138,13 @@ impl Peer for Tokio {
         }
     }
 
+    async fn cancel_all<T: Send + 'static>(tasks: Vec<Joined<T>>) {
+        tasks.iter().for_each(|task| task.0.abort());
+        for task in tasks {
+            assert!(task.0.await.is_err_and(|error| error.is_cancelled()), "it was asked to end");
+        }
+    }
+
     fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {
         socket.set_nonblocking(true)?;
         TcpListener::from_std(socket)
