@@ -46,6 +46,8 @@ mod group;
 mod handle;
 mod interrupt;
 mod map_concurrent;
+#[cfg(feature = "progress")]
+mod progress;
 mod race;
 mod run;
 mod runtime;
@@ -87,6 +89,8 @@ pub use kasasagi_task::{
     TaskHandle, TaskId, TaskInfo, TaskMut, TaskRef, TaskState, Within, YieldNow, yield_now,
 };
 pub use map_concurrent::{MapConcurrent, map_concurrent};
+#[cfg(feature = "progress")]
+pub use progress::Progress;
 pub use race::{Race, race};
 pub use run::{run, spawn, spawn_fallible, spawn_local};
 pub use runtime::Runtime;
