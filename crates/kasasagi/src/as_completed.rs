@@ -112,16 +112,6 @@ impl<T> AsCompleted<T> {
         Timed { ends: self, limit: Some(Box::pin(timeout(time, pending()))) }
     }
 
-    /// Shows on standard error, if that is a terminal, how many have ended, with `label` before the bar.
-    ///
-    /// Feature `progress`. Nothing is written into a pipe or a file.
-    ///
-    /// Counterpart: `tqdm.asyncio.tqdm.as_completed(aws, desc=label)`.
-    #[cfg(feature = "progress")]
-    pub fn progress(self, label: impl fmt::Display) -> crate::progress::Progress<T> {
-        crate::progress::Progress::new(self, label)
-    }
-
     fn poll_task(&mut self, cx: &mut Context<'_>) -> Poll<Option<Task<T>>> {
         if self.left == 0 {
             return Poll::Ready(None);

@@ -9,6 +9,17 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+impl<T> AsCompleted<T> {
+    /// Shows on standard error, if that is a terminal, how many have ended, with `label` before the bar.
+    ///
+    /// Feature `progress`. Nothing is written into a pipe or a file.
+    ///
+    /// Counterpart: `tqdm.asyncio.tqdm.as_completed(aws, desc=label)`.
+    pub fn progress(self, label: impl fmt::Display) -> Progress<T> {
+        Progress::new(self, label)
+    }
+}
+
 /// An [`AsCompleted`] with a bar; made by [`AsCompleted::progress`].
 ///
 /// Dropped before its end, it leaves the bar as it is, on a line of its own.

@@ -2,7 +2,7 @@
 //!
 //! Most tasks never come here. Delivery and completion cannot race: both happen in the poll.
 
-use crate::cell::{Ran, Runnable};
+use crate::run::{Ran, Runnable};
 use crate::state::{CANCEL, CANCELLED, COMPLETE, Snapshot};
 use kasasagi_primitive::cold::Cold;
 use kasasagi_primitive::request::Cause;

@@ -1,8 +1,8 @@
 //! Why a task gave no output: it was cancelled, it panicked, or it waited for itself.
 
-use crate::handle::TaskRef;
 use crate::meta::TaskId;
 use crate::panic_site;
+use crate::task_ref::TaskRef;
 use kasasagi_primitive::report::panic_message;
 use kasasagi_primitive::request::{Cause, Reason};
 use kasasagi_primitive::sync::Mutex;

@@ -4,8 +4,10 @@
 //! into the list first and sets the bit then; the runner that finds the bit ends the task without it and looks into
 //! the list after that. So the callback is found by the runner, or its owner finds the task complete.
 
-use crate::cell::{Ptr, Runnable};
-use crate::handle::{Task, TaskRef};
+use crate::cell::Ptr;
+use crate::handle::Task;
+use crate::run::Runnable;
+use crate::task_ref::TaskRef;
 use kasasagi_primitive::defer::{Callback, CallbackId, Job};
 use std::mem;
 use std::panic::Location;

@@ -1,9 +1,10 @@
 //! Making tasks: the safe form, and the one for futures that stay on one thread.
 #![allow(unsafe_code, reason = "a future that is not Send, or borrows, needs its caller's promise")]
 
-use crate::cell::{self, Birth, Runnable, Schedule};
+use crate::cell::{self, Birth, Schedule};
 use crate::handle::Task;
 use crate::meta::Spawn;
+use crate::run::Runnable;
 
 impl<S: Schedule> Birth<'_, S> {
     /// Makes a task that is due at once.
