@@ -202,13 +202,16 @@ impl Runnable {
         match task.state().complete_awaited(how, || task.header().rest.join.peek()) {
             // SAFETY: WAITS was set from the copy to the exchange, which made the waker ours.
             Some(words) => Some(unsafe { words.into_waker() }),
-            None if task.state().complete_detached(how) => {
-                task.drop_output();
-                task.follow(task.state().drop_ref_of_complete());
-                None
-            }
+            None if task.state().complete_detached(how) => Self::end_unread(task),
             None => self.settle_uncommon(how),
         }
+    }
+
+    /// Nobody reads the output of the task, which is complete.
+    fn end_unread(task: Ptr) -> Option<Waker> {
+        task.drop_output();
+        task.follow(task.state().drop_ref_of_complete());
+        None
     }
 
     #[inline(never)]
@@ -226,11 +229,7 @@ impl Runnable {
                 task.follow(task.state().drop_ref_of_complete());
                 Some(joiner)
             }
-            AfterReady::DropOutput => {
-                task.drop_output();
-                task.follow(task.state().drop_ref_of_complete());
-                None
-            }
+            AfterReady::DropOutput => Self::end_unread(task),
         }
     }
 
