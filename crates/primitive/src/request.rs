@@ -69,7 +69,8 @@ enum Stage {
 pub enum Asked {
     /// It is pending: the task is to be woken.
     Pending,
-    /// The future has ended already, and the task waits for its cleanups: nothing will be delivered.
+    /// Nothing will be delivered: the future has ended already, and the task waits for its cleanups; or it is a cleanup
+    /// itself.
     Finishing,
     /// The task is done.
     Done,
@@ -84,6 +85,7 @@ pub struct Request {
     cancelled: bool,
     shut: bool,
     cut: bool,
+    deaf: bool,
     stage: Stage,
     cause: Cause,
 }
@@ -98,6 +100,7 @@ impl Request {
                 self.requests = self.requests.saturating_add(1);
                 return Asked::Finishing;
             }
+            Stage::Running if self.deaf => return Asked::Finishing,
             Stage::Running => {}
         }
         self.requests = self.requests.saturating_add(1);
@@ -106,6 +109,11 @@ impl Request {
         }
         self.pending = true;
         Asked::Pending
+    }
+
+    /// From now on nothing but [`cut`](Self::cut) ends the task: it is a cleanup.
+    pub fn deafen(&mut self) {
+        self.deaf = true;
     }
 
     /// The task is given up: its future is dropped at the next turn whatever scopes and shields it has, and nothing that

@@ -171,7 +171,7 @@ pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     // Taken apart, so that what is known where it is made is known here; held back from drops, for a landing pad would keep
     // it in memory. Nothing unwinds before it is used but an error hook of the allocator.
     let Birth { heap, home, id, pin, place, attributes } = birth;
-    let Attributes { name, context, eager: _ } = attributes;
+    let Attributes { name, context, eager: _, deaf } = attributes;
     let (name, given) = (ManuallyDrop::new(name), ManuallyDrop::new(context));
     let block = heap.alloc(Layout::new::<Cell<W::Future>>());
     let cell = block.cast::<Cell<W::Future>>().as_ptr();
@@ -207,6 +207,9 @@ pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     let state = unsafe { &header.as_ref().state };
     if let Some(name) = ManuallyDrop::into_inner(name) {
         *Ptr(header).cold_or_new().name.lock() = Some(name);
+    }
+    if deaf {
+        Ptr(header).cold_or_new().request.lock().deafen();
     }
     if given.is_some() || may_inherit {
         Ptr(header).begin_vars(ManuallyDrop::into_inner(given));

@@ -20,6 +20,7 @@ pub mod slab;
 mod awaited;
 mod cell;
 mod closer;
+mod deaf;
 mod eager;
 mod ends;
 mod error;
@@ -44,6 +45,7 @@ mod word;
 mod yield_now;
 
 pub use cell::{Birth, Home, Schedule};
+pub use deaf::Deaf;
 pub use eager::Eager;
 pub use ends::Ends;
 pub use error::JoinError;

@@ -108,6 +108,8 @@ pub struct Attributes {
     pub context: Option<Context>,
     /// Whether its first poll is made inside the spawn, where that is inside another task's poll.
     pub eager: bool,
+    /// Whether it is a cleanup, which no request ends, however early it comes.
+    pub deaf: bool,
 }
 
 impl<F: Future> Spawn for F {

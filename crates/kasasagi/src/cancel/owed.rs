@@ -1,11 +1,10 @@
 //! Cleanups that outlive the place they stood at: a combinator dropped it, so they become tasks of their own, owed by the
 //! task that polled them last.
 
-use super::uninterruptible::uninterruptible;
 use crate::handle::Handle;
 use kasasagi_primitive::task_context::current_id;
 use kasasagi_primitive::tell::tell;
-use kasasagi_task::{FutureExt, TaskRef, try_current};
+use kasasagi_task::{Deaf, FutureExt, TaskRef, try_current};
 use std::panic::Location;
 use std::pin::Pin;
 
@@ -53,11 +52,11 @@ pub(crate) fn hand_over(cleanup: Cleanup, owner: Option<Owner>, place: &'static 
     let (is_owed, name) = (owed.is_some(), format!("cleanup of {}", task.name()));
     // Whoever shuts the runtime down waits for it, and does not interrupt it.
     let stretch = async move {
-        uninterruptible(cleanup).await;
+        cleanup.await;
         drop(owed);
     };
     if is_owed {
-        drop(spawner.spawn_owed(place, stretch.named(name)));
+        drop(spawner.spawn_owed(place, Deaf(stretch.named(name))));
     } else if spawner.is_closed() {
         drop(stretch);
         tell(format_args!(
@@ -65,6 +64,6 @@ pub(crate) fn hand_over(cleanup: Cleanup, owner: Option<Owner>, place: &'static 
             task.name()
         ));
     } else {
-        drop(spawner.spawn(place, stretch.named(name)));
+        drop(spawner.spawn(place, Deaf(stretch.named(name))));
     }
 }

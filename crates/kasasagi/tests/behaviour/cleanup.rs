@@ -382,6 +382,32 @@ fn a_shutdown_lets_cleanups_run_and_cuts_off_what_takes_longer_than_the_grace() 
 }
 
 #[test]
+fn a_shutdown_that_meets_a_cleanup_before_its_first_poll_leaves_it_alone() {
+    for_each_flavour(|build| {
+        for round in 0..300 {
+            let (runtime, count) = (build(), Arc::new(AtomicUsize::new(0)));
+            let theirs = Arc::clone(&count);
+            run(&runtime, async move {
+                for _ in 0..8 {
+                    let count = Arc::clone(&theirs);
+                    drop(spawn(async move {
+                        let _deferred = defer(async move {
+                            yield_now().await;
+                            count.fetch_add(1, Ordering::SeqCst);
+                        });
+                        pending::<()>().await;
+                    }));
+                }
+                settle().await;
+            });
+            let report = runtime.shutdown(Duration::from_secs(20));
+            assert_eq!(count.load(Ordering::SeqCst), 8, "round {round}");
+            assert!(report.is_clean(), "{report}");
+        }
+    });
+}
+
+#[test]
 fn a_cleanup_that_is_owed_when_the_runtime_shuts_down_is_waited_for() {
     for_each_flavour(|build| {
         let (runtime, log) = (build(), Log::default());
