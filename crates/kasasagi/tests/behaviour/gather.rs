@@ -1,6 +1,7 @@
 //! What `gather` and its kin promise: GATH-01 and after.
 
 use crate::flavour::{for_one_worker, in_each_flavour, on_each, run};
+use crate::settled;
 use futures_channel::oneshot;
 use kasasagi::{
     FutureExt, gather, map_concurrent, shield, spawn, task, time, try_gather, yield_now,
@@ -222,8 +223,8 @@ fn gath_08_cancelled_it_cancels_every_child() {
                     })
                 })
                 .collect();
-            let gathered = spawn(gather(children));
-            yield_now().await;
+            let gathered = settled::spawn(gather(children));
+            settled::settle().await;
             gathered.cancel();
             assert!(gathered.await.is_err_and(|error| error.is_cancelled()));
             until(&dropped, 3).await;

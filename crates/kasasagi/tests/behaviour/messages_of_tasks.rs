@@ -426,9 +426,17 @@ fn virtual_time_without_a_runtime_names_the_call_and_the_way_out() {
 #[test]
 fn a_group_that_fails_names_each_child() {
     let error = one().run(TaskGroup::<String>::scope(|tg| async move {
-        let nest = tg.spawn(async { Err::<(), _>("no twigs".to_owned()) }.named("nest"));
+        let begun = Arc::new(AtomicUsize::new(0));
+        let begins = Arc::clone(&begun);
+        let nest = async move {
+            // Else the other one could be told before it begins, and would not panic.
+            crate::gather::until(&begun, 1).await;
+            Err::<(), _>("no twigs".to_owned())
+        };
+        let nest = tg.spawn(nest.named("nest"));
         tg.spawn(
-            async {
+            async move {
+                begins.fetch_add(1, Ordering::SeqCst);
                 let _ = catch_cancel(pending::<()>()).await;
                 panic!("no wind")
             }

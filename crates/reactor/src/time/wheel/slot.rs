@@ -1,18 +1,14 @@
 //! The items of one slot: arrays of limited size, so that none is ever copied to grow, and a stack's discipline.
 //!
-//! An empty slot has hardly any memory. Its last array stays if it is small, and goes to the next slot that needs one if it
-//! is not, so that a timer that comes and goes asks malloc for nothing.
+//! An empty slot has no memory. Its last array goes to the next slot that needs one, so that a timer that comes and goes
+//! asks malloc for nothing.
 
 use std::mem;
 
 /// Items of one array: 1 KiB of pointers; in tests so few that most slots have several.
 pub(super) const CHUNK: usize = if cfg!(test) { 8 } else { 128 };
 
-/// An array of so many items, which is what a slot begins with, stays where it is when it is empty: in all slots together
-/// they take 16 KiB.
-const SMALL: usize = 4;
-
-/// Larger ones that are kept for the next slot.
+/// Empty arrays that are kept for the next slot.
 const KEPT: usize = 16;
 
 /// A stack of items.
@@ -72,13 +68,13 @@ impl<T: Copy> Slot<T> {
     #[inline]
     pub(super) fn pop(&mut self, spare: &mut Spare<T>) -> Option<T> {
         let item = self.last.pop();
-        if self.last.is_empty() && self.last.capacity() > SMALL {
+        if self.last.is_empty() {
             self.next_chunk(spare);
         }
         item
     }
 
-    /// The last array is empty, and large.
+    /// The last array is empty.
     #[inline(never)]
     fn next_chunk(&mut self, spare: &mut Spare<T>) {
         let next = self.full.pop().unwrap_or_default();
