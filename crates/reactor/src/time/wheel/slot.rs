@@ -75,12 +75,14 @@ impl<T: Copy> Slot<T> {
     }
 
     /// The last array is empty.
-    #[inline(never)]
+    #[inline]
     fn next_chunk(&mut self, spare: &mut Spare<T>) {
-        let next = self.full.pop().unwrap_or_default();
-        if next.is_empty() {
-            self.full = Vec::new();
-        }
+        let Some(next) = self.full.pop() else {
+            if self.full.capacity() > 0 {
+                self.full = Vec::new();
+            }
+            return spare.keep(mem::take(&mut self.last));
+        };
         spare.keep(mem::replace(&mut self.last, next));
     }
 
@@ -126,6 +128,7 @@ impl<T> Spare<T> {
         Self { chunks: Vec::new() }
     }
 
+    #[inline]
     fn keep(&mut self, chunk: Vec<T>) {
         if self.chunks.len() < KEPT && chunk.capacity() > 0 {
             self.chunks.push(chunk);
