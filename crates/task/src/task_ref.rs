@@ -73,7 +73,7 @@ impl TaskRef {
         self.0.state().load(Ordering::Acquire).has(CANCELLED)
     }
 
-    /// Asks the task to end; see [`Task::cancel`].
+    /// Asks the task to end; see [`Task::cancel`](crate::Task::cancel).
     #[track_caller]
     pub fn cancel(&self) -> bool {
         self.0.cancel(None, Location::caller())
@@ -113,12 +113,12 @@ impl TaskRef {
         let _ = self.0.cold_or_new();
     }
 
-    /// Takes one request back; see [`Task::uncancel`].
+    /// Takes one request back; see [`Task::uncancel`](crate::Task::uncancel).
     pub fn uncancel(&self) -> usize {
         self.0.uncancel()
     }
 
-    /// How many requests are counted; see [`Task::cancelling`].
+    /// How many requests are counted; see [`Task::cancelling`](crate::Task::cancelling).
     pub fn cancelling(&self) -> usize {
         self.0.cancelling()
     }
