@@ -8,7 +8,7 @@ mod stage;
 
 #[cfg(unix)]
 fn main() -> std::process::ExitCode {
-    stage::play(scenes::ALL, scenes::take_default_action)
+    stage::play(scenes::ALL, scenes::is_beyond_this_build, scenes::take_default_action)
 }
 
 #[cfg(not(unix))]

@@ -39,6 +39,12 @@ scenes! {
     err_06_an_interrupt_is_the_runs_outcome_and_is_not_reported_besides: died_in_silence,
 }
 
+/// ThreadSanitizer says of a signal's action what was set last, not that the kernel took it back when the signal came.
+pub(crate) fn is_beyond_this_build(scene: &Scene) -> bool {
+    cfg!(kasasagi_tsan)
+        && scene.name == "run_23_a_second_ctrl_c_ends_a_run_whatever_it_is_busy_with"
+}
+
 /// What SIGINT does now, as an address.
 fn action() -> libc::sighandler_t {
     let mut now = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
@@ -368,10 +374,9 @@ fn run_23_a_second_ctrl_c_ends_a_run_whatever_it_is_busy_with() {
             println!("before the second");
             press();
         });
-        // A poll that does not return: nobody can be asked. (ThreadSanitizer hands a signal on at calls that it knows;
-        // the one that parks a thread is none.)
+        // A poll that does not return: nobody can be asked.
         loop {
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::park();
         }
     });
 }

@@ -43,7 +43,7 @@ pub(crate) fn eventually(what: &str, done: impl Fn() -> bool) {
     }
 }
 
-pub(crate) fn play(scenes: &[Scene], prepare: fn()) -> ExitCode {
+pub(crate) fn play(scenes: &[Scene], is_left_out: fn(&Scene) -> bool, prepare: fn()) -> ExitCode {
     if let Ok(name) = std::env::var(SCENE) {
         let scene = scenes.iter().find(|scene| scene.name == name).expect("a scene's name");
         prepare();
@@ -57,7 +57,8 @@ pub(crate) fn play(scenes: &[Scene], prepare: fn()) -> ExitCode {
     }
     let filters: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let chosen = |scene: &&Scene| {
-        filters.is_empty() || filters.iter().any(|filter| scene.name.contains(filter.as_str()))
+        let is_named = |filter: &&String| scene.name.contains(filter.as_str());
+        !is_left_out(scene) && (filters.is_empty() || filters.iter().any(is_named))
     };
     let chosen: Vec<_> = scenes.iter().filter(chosen).collect();
     println!("running {} tests", chosen.len());
