@@ -2,9 +2,11 @@
 
 mod fetch;
 mod fork_join;
+mod gather;
 mod http_hello;
 mod memory;
 mod ping_pong;
+mod promise;
 mod spawn;
 mod tcp_echo;
 mod timeouts;
@@ -18,8 +20,10 @@ fn main() {
     let suite = Suite::from_arguments();
     server::run_if_asked(&suite);
     suite.bench("spawn", spawn::rows);
+    suite.bench("gather", gather::rows);
     suite.bench("yield_now", yield_now::rows);
     suite.bench("ping_pong", ping_pong::rows);
+    suite.bench("promise", promise::rows);
     suite.bench("wake", wake::rows);
     suite.bench("timers", timers::rows);
     suite.bench("timeouts", timeouts::rows);

@@ -5,7 +5,7 @@
 use kasasagi_benches::column::FLOOR;
 use kasasagi_benches::{Beside, Peer, Row, Suite, per_op, percentile};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Timeouts around a future that is ready after one turn, set by many tasks.
@@ -39,6 +39,47 @@ impl Row for Registered {
             for task in tasks {
                 task.await;
             }
+            per_op(start, ops)
+        })
+    }
+}
+
+/// Tasks that sleep, all asked to end, and waited for; their spawns are not in it.
+struct CancelAll {
+    tasks: u64,
+}
+
+impl Row for CancelAll {
+    fn name(&self) -> String {
+        format!("cancel {} sleeping tasks", self.tasks)
+    }
+
+    fn ops(&self) -> u64 {
+        self.tasks
+    }
+
+    fn has_cpu(&self) -> bool {
+        false
+    }
+
+    fn run<P: Peer>(&self, peer: P, ops: u64) -> f64 {
+        let asleep = Arc::new(AtomicU64::new(0));
+        peer.inside(async move {
+            let sleeper = |_| {
+                let asleep = Arc::clone(&asleep);
+                peer.spawn(async move {
+                    asleep.fetch_add(1, Ordering::Relaxed);
+                    P::sleep(Duration::from_secs(3600)).await;
+                })
+            };
+            let tasks: Vec<_> = (0..ops).map(sleeper).collect();
+            while asleep.load(Ordering::Relaxed) < ops {
+                P::yield_now().await;
+            }
+            // The last may be on their way to sleep.
+            P::sleep(Duration::from_millis(5)).await;
+            let start = Instant::now();
+            P::cancel_all(tasks).await;
             per_op(start, ops)
         })
     }
@@ -114,6 +155,7 @@ impl Row for Late {
 
 pub(crate) fn rows(suite: &Suite) {
     suite.row(&Registered { tasks: 1_000 });
+    suite.row(&CancelAll { tasks: 100_000 });
     suite.row(&Late { busy: false });
     suite.row(&Late { busy: true });
 }

@@ -22,6 +22,12 @@ pub trait Peer: Copy + Send + Sync + 'static {
     /// A spawned task; its output, when awaited.
     type Handle<T: Send + 'static>: Future<Output = T> + Send + 'static;
 
+    /// The side of a promised number that sets it.
+    type Promise: Send + 'static;
+
+    /// The side that waits for it.
+    type Pending: Future<Output = u64> + Send + 'static;
+
     /// A listening socket.
     type Listener: Send + Sync + 'static;
 
@@ -53,6 +59,33 @@ pub trait Peer: Copy + Send + Sync + 'static {
 
     /// Whether `future` was ready in time; the peer's own timeout, or the way its users write one.
     fn timeout<F: Future + Send>(time: Duration, future: F) -> impl Future<Output = bool> + Send;
+
+    /// A number that will be set once: the peer's own oneshot, or the one that its users take.
+    fn promise() -> (Self::Promise, Self::Pending);
+
+    /// Sets it.
+    fn keep(promise: Self::Promise, value: u64);
+    /// Runs all as tasks and waits for every output, as the peer's users would; the order may be any.
+    fn gather<F>(self, futures: Vec<F>) -> impl Future<Output = Vec<F::Output>> + Send
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+
+    /// Runs all as tasks and takes the outputs as they come; how many came.
+    fn as_completed<F>(self, futures: Vec<F>) -> impl Future<Output = usize> + Send
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+
+    /// Runs all as tasks of one group that are spawned one by one, and waits until all have ended.
+    fn group<F>(self, futures: Vec<F>) -> impl Future<Output = ()> + Send
+    where
+        F: Future<Output = ()> + Send + 'static;
+
+    /// Asks all to end, and waits until they have.
+    fn cancel_all<T: Send + 'static>(
+        tasks: Vec<Self::Handle<T>>,
+    ) -> impl Future<Output = ()> + Send;
 
     /// Takes over a listening socket of std; called inside.
     fn listener(socket: std::net::TcpListener) -> io::Result<Self::Listener>;

@@ -3,7 +3,7 @@
 //! What starting and stopping cost falls out of the difference between two runs with different `n`.
 
 use kasasagi::sync::Semaphore;
-use kasasagi::{Runtime, net, spawn, time, yield_now};
+use kasasagi::{FutureExt, Runtime, net, spawn, time, yield_now};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -41,6 +41,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 async fn spawn_join(n: usize) {
     for i in 0..n {
         assert_eq!(spawn(async move { black_box(i) }).await.ok(), Some(i));
+    }
+}
+
+async fn spawn_eager(n: usize) {
+    for i in 0..n {
+        assert_eq!(spawn(async move { black_box(i) }.eager()).await.ok(), Some(i));
     }
 }
 
@@ -175,6 +181,7 @@ fn main() {
     let runtime = Runtime::builder().current_thread().build().expect("a runtime");
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     let ran = match path.as_str() {
+        "spawn_eager" => runtime.run(spawn_eager(n)),
         "spawn_join" => runtime.run(spawn_join(n)),
         "spawn_join_batch" => runtime.run(spawn_join_batch(n)),
         "spawn_detached" => runtime.run(spawn_detached(n)),

@@ -4,7 +4,7 @@ use super::Peer;
 use super::hello::{hello, http};
 use hyper::service::service_fn;
 use kasasagi::net::{TcpListener, TcpStream};
-use kasasagi::{Handle, Runtime, Task, time};
+use kasasagi::{Handle, Pending, Promise, Runtime, Task, time};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -40,9 +40,24 @@ impl<T> Future for Joined<T> {
     }
 }
 
+/// A number that was promised.
+#[derive(Debug)]
+pub struct Promised(Pending<u64, ()>);
+
+impl Future for Promised {
+    type Output = u64;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        let promised = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(promised.expect("promises of benchmarks are kept"))
+    }
+}
+
 impl Peer for Kasasagi {
     const NAME: &'static str = "kasasagi";
     type Handle<T: Send + 'static> = Joined<T>;
+    type Promise = Promise<u64, ()>;
+    type Pending = Promised;
     type Listener = TcpListener;
     type Stream = TcpStream;
 
@@ -74,6 +89,58 @@ impl Peer for Kasasagi {
 
     async fn timeout<F: Future + Send>(time: Duration, future: F) -> bool {
         time::timeout(time, future).await.is_ok()
+    }
+
+    fn promise() -> (Promise<u64, ()>, Promised) {
+        let (promise, pending) = kasasagi::promise();
+        (promise, Promised(pending))
+    }
+
+    fn keep(promise: Promise<u64, ()>, value: u64) {
+        promise.set_result(value).expect("the other side waits");
+    }
+
+    async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let outputs = kasasagi::gather(futures).await;
+        outputs.into_iter().map(|output| output.expect("tasks of benchmarks do not fail")).collect()
+    }
+
+    async fn as_completed<F>(self, futures: Vec<F>) -> usize
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut ends = kasasagi::as_completed(futures);
+        let mut count = 0;
+        while let Some(output) = ends.next().await {
+            output.expect("tasks of benchmarks do not fail");
+            count += 1;
+        }
+        count
+    }
+
+    async fn group<F>(self, futures: Vec<F>)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let group = kasasagi::TaskGroup::<std::convert::Infallible>::scope(|tg| async move {
+            for future in futures {
+                tg.spawn(future);
+            }
+            Ok(())
+        });
+        group.await.expect("tasks of benchmarks do not fail");
+    }
+
+    async fn cancel_all<T: Send + 'static>(tasks: Vec<Joined<T>>) {
+        tasks.iter().for_each(|task| assert!(task.0.cancel(), "it has not ended"));
+        for task in tasks {
+            assert!(task.0.await.is_err_and(|error| error.is_cancelled()), "it was asked to end");
+        }
     }
 
     fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {

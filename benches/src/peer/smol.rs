@@ -5,13 +5,18 @@ use super::Peer;
 use super::hello::{hello, http};
 use async_executor::{Executor, StaticExecutor, Task};
 use async_io::{Async, Timer};
+use futures_channel::oneshot;
 use futures_lite::future;
 use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::service::service_fn;
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// smol with the ordinary executor.
@@ -22,11 +27,26 @@ pub struct Smol(&'static Executor<'static>);
 #[derive(Debug, Clone, Copy)]
 pub struct SmolStatic(&'static StaticExecutor);
 
+/// A number that is sent.
+#[derive(Debug)]
+pub struct Received(oneshot::Receiver<u64>);
+
+impl Future for Received {
+    type Output = u64;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        let received = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(received.expect("promises of benchmarks are kept"))
+    }
+}
+
 macro_rules! smol_peer {
     ($type:ident, $executor:ty, $name:literal) => {
         impl Peer for $type {
             const NAME: &'static str = $name;
             type Handle<T: Send + 'static> = Task<T>;
+            type Promise = oneshot::Sender<u64>;
+            type Pending = Received;
             type Listener = Async<TcpListener>;
             type Stream = Async<TcpStream>;
 
@@ -74,6 +94,49 @@ macro_rules! smol_peer {
                     true
                 };
                 future::or(ready, late).await
+            }
+
+            fn promise() -> (oneshot::Sender<u64>, Received) {
+                let (send, receive) = oneshot::channel();
+                (send, Received(receive))
+            }
+
+            fn keep(promise: oneshot::Sender<u64>, value: u64) {
+                promise.send(value).expect("the other side waits");
+            }
+
+            async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>
+            where
+                F: Future + Send + 'static,
+                F::Output: Send + 'static,
+            {
+                let tasks: Vec<_> = futures.into_iter().map(|one| self.0.spawn(one)).collect();
+                let mut outputs = Vec::with_capacity(tasks.len());
+                for task in tasks {
+                    outputs.push(task.await);
+                }
+                outputs
+            }
+
+            async fn as_completed<F>(self, futures: Vec<F>) -> usize
+            where
+                F: Future + Send + 'static,
+                F::Output: Send + 'static,
+            {
+                let ends: FuturesUnordered<_> =
+                    futures.into_iter().map(|one| self.0.spawn(one)).collect();
+                ends.count().await
+            }
+
+            async fn group<F>(self, futures: Vec<F>)
+            where
+                F: Future<Output = ()> + Send + 'static,
+            {
+                self.gather(futures).await;
+            }
+
+            async fn cancel_all<T: Send + 'static>(tasks: Vec<Task<T>>) {
+                futures_util::future::join_all(tasks.into_iter().map(Task::cancel)).await;
             }
 
             fn listener(socket: TcpListener) -> io::Result<Async<TcpListener>> {

@@ -2,6 +2,8 @@
 
 use super::Peer;
 use super::hello::{hello, http};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::future::Future;
@@ -13,7 +15,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// tokio.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +35,24 @@ impl<T> Future for Joined<T> {
     }
 }
 
+/// A number that is sent.
+#[derive(Debug)]
+pub struct Received(oneshot::Receiver<u64>);
+
+impl Future for Received {
+    type Output = u64;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        let received = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(received.expect("promises of benchmarks are kept"))
+    }
+}
+
 impl Peer for Tokio {
     const NAME: &'static str = "tokio";
     type Handle<T: Send + 'static> = Joined<T>;
+    type Promise = oneshot::Sender<u64>;
+    type Pending = Received;
     type Listener = TcpListener;
     type Stream = TcpStream;
 
@@ -69,6 +87,62 @@ impl Peer for Tokio {
 
     async fn timeout<F: Future + Send>(time: Duration, future: F) -> bool {
         tokio::time::timeout(time, future).await.is_ok()
+    }
+
+    fn promise() -> (oneshot::Sender<u64>, Received) {
+        let (send, receive) = oneshot::channel();
+        (send, Received(receive))
+    }
+
+    fn keep(promise: oneshot::Sender<u64>, value: u64) {
+        promise.send(value).expect("the other side waits");
+    }
+
+    async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut set: JoinSet<F::Output> = futures.into_iter().collect();
+        let mut outputs = Vec::with_capacity(set.len());
+        while let Some(output) = set.join_next().await {
+            outputs.push(output.expect("tasks of benchmarks do not fail"));
+        }
+        outputs
+    }
+
+    async fn as_completed<F>(self, futures: Vec<F>) -> usize
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut ends: FuturesUnordered<_> = futures.into_iter().map(tokio::spawn).collect();
+        let mut count = 0;
+        while let Some(output) = ends.next().await {
+            output.expect("tasks of benchmarks do not fail");
+            count += 1;
+        }
+        count
+    }
+
+    async fn group<F>(self, futures: Vec<F>)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut set = JoinSet::new();
+        for future in futures {
+            set.spawn(future);
+        }
+        while let Some(output) = set.join_next().await {
+            output.expect("tasks of benchmarks do not fail");
+        }
+    }
+
+    async fn cancel_all<T: Send + 'static>(tasks: Vec<Joined<T>>) {
+        tasks.iter().for_each(|task| task.0.abort());
+        for task in tasks {
+            assert!(task.0.await.is_err_and(|error| error.is_cancelled()), "it was asked to end");
+        }
     }
 
     fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {

@@ -34,7 +34,7 @@ const TIME: &str = "time";
 const CPU: &str = "processor time";
 
 /// All of them, in the order of the page.
-pub(super) const FAMILIES: &[Family] = &[TASKS, MESSAGES, TIMERS, MEMORY, NETWORK];
+pub(super) const FAMILIES: &[Family] = &[TASKS, TOGETHER, MESSAGES, TIMERS, MEMORY, NETWORK];
 
 const SPAWN: &str = "spawn";
 const TASKS: Family = Family {
@@ -77,6 +77,29 @@ const TASKS: Family = Family {
         goal(0.35, "fork-join tree", TIME, (SPAWN, "fork-join tree, fib", "ns")),
         goal(0.45, "yield, 1,000 tasks", TIME, ("yield_now", "yield_now, 1000 tasks", "ns")),
         goal(0.15, "yield, one task", TIME, ("yield_now", "yield_now, one task", "ns")),
+    ],
+};
+
+const GATHER: &str = "gather";
+const TOGETHER: Family = Family {
+    file: "together",
+    title: "Many tasks at once",
+    entries: &[
+        goal(0.40, "gather, 10 ready", TIME, (GATHER, "gather, 10 ready", "ns")),
+        goal(0.40, "gather, 10 yielding", TIME, (GATHER, "gather, 10 yielding", "ns")),
+        goal(0.40, "gather, 1,000 ready", TIME, (GATHER, "gather, 1000 ready", "ns")),
+        goal(0.40, "gather, 1,000 yielding", TIME, (GATHER, "gather, 1000 yielding", "ns")),
+        goal(0.40, "gather, 100,000 ready", TIME, (GATHER, "gather, 100000 ready", "ns")),
+        goal(0.40, "gather, 100,000 yielding", TIME, (GATHER, "gather, 100000 yielding", "ns")),
+        goal(0.50, "as_completed, 10,000 ready", TIME, (GATHER, "as_completed, 10000 ready", "ns")),
+        goal(
+            0.50,
+            "as_completed, 10,000 yielding",
+            TIME,
+            (GATHER, "as_completed, 10000 yielding", "ns"),
+        ),
+        goal(0.50, "task group, 10 ready", TIME, (GATHER, "task group, 10 ready", "ns")),
+        goal(0.50, "task group, 1,000 ready", TIME, (GATHER, "task group, 1000 ready", "ns")),
     ],
 };
 
@@ -143,7 +166,7 @@ const TIMERS: Family = Family {
             "peak memory",
             (T, "1M tasks asleep, moments within 1 s", "bytes at the peak, a timer"),
         ),
-        goal(0.40, "timeout around a ready future", TIME, (T, "timeout, ready at once", "ns")),
+        goal(0.30, "timeout around a ready future", TIME, (T, "timeout, ready at once", "ns")),
         goal(
             0.20,
             "timeout registered, then cancelled",
@@ -155,6 +178,12 @@ const TIMERS: Family = Family {
             "timeouts cancelled, 1,000 tasks",
             TIME,
             ("timeouts", "timeout, registered, then ready, 1000 tasks", "ns"),
+        ),
+        goal(
+            0.50,
+            "100,000 sleeping tasks cancelled",
+            TIME,
+            ("timeouts", "cancel 100000 sleeping tasks", "ns"),
         ),
         goal(
             0.10,

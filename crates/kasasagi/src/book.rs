@@ -12,11 +12,23 @@ mod first_program {}
 #[doc = include_str!("../../../docs/src/guide/tasks.md")]
 mod tasks {}
 
+#[doc = include_str!("../../../docs/src/guide/groups.md")]
+mod groups {}
+
+#[doc = include_str!("../../../docs/src/guide/futures.md")]
+mod futures {}
+
 #[doc = include_str!("../../../docs/src/guide/time.md")]
 mod time {}
 
+#[doc = include_str!("../../../docs/src/guide/streams.md")]
+mod streams {}
+
 #[doc = include_str!("../../../docs/src/guide/sockets.md")]
 mod sockets {}
+
+#[doc = include_str!("../../../docs/src/guide/cancellation.md")]
+mod cancellation {}
 
 #[doc = include_str!("../../../docs/src/guide/shutdown.md")]
 mod shutdown {}

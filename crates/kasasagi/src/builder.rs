@@ -1,6 +1,8 @@
 //! What can be chosen of a runtime before it is built.
 
+use crate::interrupt::Policy;
 use crate::runtime::Runtime;
+use kasasagi_primitive::report::{ExceptionHook, Report};
 use kasasagi_scheduler::MAX_SEATS;
 use std::fmt;
 use std::io;
@@ -36,6 +38,8 @@ pub struct Builder {
     pub(crate) virtual_time: bool,
     pub(crate) on_thread_start: Option<Hook>,
     pub(crate) on_thread_stop: Option<Hook>,
+    pub(crate) exception_hook: Option<ExceptionHook>,
+    pub(crate) ctrl_c: Policy,
     /// A thread that cannot be started is done without.
     pub(crate) make_do: bool,
 }
@@ -54,6 +58,8 @@ impl Builder {
             virtual_time: false,
             on_thread_start: None,
             on_thread_stop: None,
+            exception_hook: None,
+            ctrl_c: Policy::Never,
             make_do: false,
         }
     }
@@ -97,10 +103,23 @@ impl Builder {
         self
     }
 
-    /// How long the end of a runtime waits for tasks that were cancelled and block a worker. Default: 10 s,
-    /// the time that most supervisors of processes grant.
+    /// How long the end of a runtime waits for tasks that were cancelled: for their cleanups, and for those that
+    /// block a worker. What takes longer is cut off, and told. Default: 10 s, the time that most supervisors of
+    /// processes grant.
     pub fn shutdown_grace(mut self, time: Duration) -> Self {
         self.shutdown_grace = time;
+        self
+    }
+
+    /// Whether Ctrl-C cancels main while [`Runtime::run`] runs it, so that cleanups run; the run then gives
+    /// [`RunError::Interrupted`](crate::RunError::Interrupted). Pressed again, it gives that at once; pressed a third
+    /// time, it ends the process.
+    ///
+    /// Only if SIGINT is at its default, which it has again afterwards: a program's own handler is left alone. Of
+    /// several runtimes that run at once, the first has it. Default: no; [`kasasagi::run`](crate::run) on the main
+    /// thread does, and its second Ctrl-C ends the process.
+    pub fn handle_ctrl_c(mut self, handle: bool) -> Self {
+        self.ctrl_c = if handle { Policy::Always } else { Policy::Never };
         self
     }
 
@@ -156,6 +175,32 @@ impl Builder {
     /// Called on each worker thread before it ends. A panic in it ends there.
     pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_thread_stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called with a [`Report`] of each panic and error that nobody looked at: a task that panicked and whose handle
+    /// was dropped, an error of [`spawn_fallible`](crate::spawn_fallible) that was not read, a callback that
+    /// panicked. Each is reported once.
+    ///
+    /// It runs on whatever thread found out, on several at once, and inside the task that the report is about. A
+    /// panic in it ends there, and is told on stderr with the report. Default: a line on stderr
+    /// ([`Report::tell`]). [`Handle::set_exception_hook`](crate::Handle::set_exception_hook) changes it later.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc::channel;
+    ///
+    /// let (reports, reported) = channel();
+    /// let hook = move |report: &kasasagi::Report| reports.send(report.to_string()).expect("it is read");
+    /// let runtime = kasasagi::Runtime::builder().exception_hook(hook).build()?;
+    /// runtime.run(async { drop(kasasagi::spawn(async { panic!("out of magpies") })) })?;
+    /// assert!(reported.recv()?.contains("out of magpies"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Counterpart: `loop.set_exception_handler`.
+    pub fn exception_hook(mut self, hook: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        self.exception_hook = Some(Arc::new(hook));
         self
     }
 

@@ -1,6 +1,6 @@
 //! Why a run ended without main's output, and what a shutdown found.
 
-use kasasagi_task::TaskInfo;
+use kasasagi_task::{JoinError, TaskInfo};
 use std::error::Error;
 use std::fmt;
 
@@ -10,10 +10,13 @@ use std::fmt;
 pub enum RunError {
     /// It was called inside a task. The future was dropped unpolled.
     Nested,
+    /// Ctrl-C was pressed, and main was cancelled for it; see
+    /// [`Builder::handle_ctrl_c`](crate::Builder::handle_ctrl_c).
+    Interrupted,
     /// The runtime is shut down. The future was dropped unpolled.
     Closed,
-    /// Main was cancelled; the text says by whom or why, if it was said.
-    Cancelled(Option<String>),
+    /// Main was cancelled, by itself or another task; the error says by which, where and why.
+    Cancelled(JoinError),
 }
 
 impl fmt::Display for RunError {
@@ -27,13 +30,34 @@ impl fmt::Display for RunError {
                 "`run` was called on a runtime that is shut down: call it before `shutdown`, or build another \
                  runtime",
             ),
-            Self::Cancelled(None) => f.write_str("main was cancelled"),
-            Self::Cancelled(Some(reason)) => write!(f, "main was cancelled: {reason}"),
+            Self::Interrupted => f.write_str("main was interrupted by Ctrl-C"),
+            Self::Cancelled(error) => {
+                f.write_str("main was cancelled")?;
+                match error.cancelled_by() {
+                    Some(by) if by == error.id() => f.write_str(" by itself")?,
+                    Some(by) => write!(f, " by task `{by}`")?,
+                    None => {}
+                }
+                if let Some(place) = error.cancelled_at() {
+                    write!(f, ", at {place}")?;
+                }
+                match error.reason() {
+                    Some(reason) => write!(f, ": {reason}"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
 
-impl Error for RunError {}
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Cancelled(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 /// What a shutdown found and left.
 #[derive(Debug, Default)]
@@ -41,6 +65,9 @@ impl Error for RunError {}
 pub struct ShutdownReport {
     /// The tasks that had not ended when it began, and were cancelled.
     pub cancelled: Vec<TaskInfo>,
+    /// Those of them, and of the cleanups they owed, that were suspended when the grace period was over: their futures
+    /// were dropped, and what they had still to do was not done.
+    pub cut_off: Vec<TaskInfo>,
     /// Those of them that had not ended when the grace period was over: they block a worker, which was left
     /// to itself.
     pub still_running: Vec<TaskInfo>,
@@ -53,7 +80,10 @@ pub struct ShutdownReport {
 impl ShutdownReport {
     /// Whether everything has ended.
     pub fn is_clean(&self) -> bool {
-        self.still_running.is_empty() && self.threads_left == 0 && self.blocking_left == 0
+        self.cut_off.is_empty()
+            && self.still_running.is_empty()
+            && self.threads_left == 0
+            && self.blocking_left == 0
     }
 }
 
@@ -63,12 +93,18 @@ impl fmt::Display for ShutdownReport {
         for task in &self.cancelled {
             write!(f, "\n  {task:?}")?;
         }
-        if !self.is_clean() {
+        if !self.cut_off.is_empty() {
+            write!(f, "\n{} tasks were cut off after the grace period", self.cut_off.len())?;
+            for task in &self.cut_off {
+                write!(f, "\n  {task:?}")?;
+            }
+        }
+        let (tasks, threads) = (self.still_running.len(), self.threads_left);
+        if tasks + threads + self.blocking_left > 0 {
             write!(
                 f,
-                "\n{} tasks, {} worker threads and {} blocking closures had not ended after the grace period",
-                self.still_running.len(),
-                self.threads_left,
+                "\n{tasks} tasks, {threads} worker threads and {} blocking closures had not ended after the grace \
+                 period",
                 self.blocking_left
             )?;
             for task in &self.still_running {

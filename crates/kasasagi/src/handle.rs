@@ -1,11 +1,14 @@
 //! All engines of one runtime together, cloned everywhere: what "this runtime" means to code inside it.
 
+use crate::callback::Calls;
 use kasasagi_blocking::Pool;
 use kasasagi_primitive::current::Current;
+use kasasagi_primitive::defer;
+use kasasagi_primitive::report::{self, ExceptionHook, Hook};
 use kasasagi_primitive::thread_local;
 use kasasagi_reactor::{Registry, Timers};
 use kasasagi_scheduler::{Metrics, Spawner};
-use kasasagi_task::{Spawn, Task, TaskInfo};
+use kasasagi_task::{Fallible, Spawn, Task, TaskInfo};
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
@@ -31,8 +34,10 @@ pub(crate) struct Engines {
     pub(crate) registry: Registry,
     pub(crate) timers: Timers,
     pub(crate) pool: Pool,
+    pub(crate) calls: Arc<Calls>,
     pub(crate) name: Box<str>,
     pub(crate) debug: bool,
+    pub(crate) hook: Hook,
 }
 
 /// There is no runtime on this thread.
@@ -88,6 +93,7 @@ impl Handle {
     /// Spawns a task; see [`kasasagi::spawn`](crate::spawn).
     ///
     /// It may be called from any thread, also while nobody runs the runtime.
+    #[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
     #[track_caller]
     pub fn spawn<F>(&self, what: F) -> Task<F::Output>
     where
@@ -96,6 +102,19 @@ impl Handle {
         F::Output: Send + 'static,
     {
         self.0.spawner.spawn(Location::caller(), what)
+    }
+
+    /// Spawns a task whose error is reported if nobody looks at it; see
+    /// [`kasasagi::spawn_fallible`](crate::spawn_fallible).
+    #[track_caller]
+    pub fn spawn_fallible<F, T, E>(&self, what: F) -> Task<Result<T, E>>
+    where
+        F: Spawn<Output = Result<T, E>>,
+        F::Future: Send + 'static,
+        T: Send + 'static,
+        E: fmt::Display + Send + 'static,
+    {
+        self.0.spawner.spawn(Location::caller(), Fallible::new(what))
     }
 
     /// Runs `future` to its end on this thread, which must not be a worker, while the runtime's workers run
@@ -160,11 +179,28 @@ impl Handle {
         self.0.debug
     }
 
+    /// What is called with the reports of this runtime; `None` is the default, a line on stderr for each.
+    ///
+    /// Counterpart: `loop.get_exception_handler`.
+    pub fn exception_hook(&self) -> Option<ExceptionHook> {
+        self.0.hook.get()
+    }
+
+    /// Has reports go to `hook` from now on, `None`: to stderr; see
+    /// [`Builder::exception_hook`](crate::Builder::exception_hook). Returns the one before.
+    ///
+    /// Counterpart: `loop.set_exception_handler`.
+    pub fn set_exception_hook(&self, hook: Option<ExceptionHook>) -> Option<ExceptionHook> {
+        self.0.hook.set(hook)
+    }
+
     /// Makes this the runtime of the thread, in `seat` if it sits in one.
     pub(crate) fn enter(&self, seat: Option<usize>) -> Entered {
         let engines = &*self.0;
         Entered {
             previous: CURRENT.with(|current| current.replace(Some(self.clone()))),
+            _defer: defer::enter(Arc::clone(&self.0) as Arc<dyn defer::Defer>),
+            _hook: engines.hook.enter(),
             _registry: engines.registry.enter(),
             _timers: engines.timers.enter(seat),
             _pool: engines.pool.enter(),
@@ -181,6 +217,8 @@ impl fmt::Debug for Handle {
 /// The runtime of a thread until this is dropped, and the one before it then.
 pub(crate) struct Entered {
     previous: Option<Handle>,
+    _defer: defer::Entered,
+    _hook: report::Entered,
     _registry: kasasagi_reactor::RegistryGuard,
     _timers: kasasagi_reactor::TimersGuard,
     _pool: kasasagi_blocking::Entered,

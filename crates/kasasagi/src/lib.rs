@@ -24,28 +24,75 @@
 //! Dropping a `Task` detaches it. Dropping the last handle of a runtime, or leaving `run`, cancels the tasks
 //! that are left: their futures are dropped where they are suspended.
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "macros.rs"]
+pub mod __macros;
+mod as_completed;
 #[cfg(doctest)]
 mod book;
 mod builder;
+mod callback;
+mod cancel;
 mod caretaker;
+mod child_error;
+mod child_scope;
+mod children;
+mod context;
 mod error;
+mod gather;
 mod glue;
+mod group;
 mod handle;
+mod interrupt;
+mod map_concurrent;
+#[cfg(feature = "progress")]
+mod progress;
+mod race;
 mod run;
 mod runtime;
+mod shield;
+pub mod stream;
 pub mod task;
 pub mod time;
 mod virtual_time;
+mod wait;
 
+pub use as_completed::{AsCompleted, Next, NextTask, Timed, as_completed};
 pub use builder::Builder;
+pub use callback::TimerHandle;
+pub use cancel::{
+    Cancelled, CatchCancel, Deferred, Exit, Finally, Outcome, Resource, Rethrow, Uninterruptible,
+    catch_cancel, defer, finally, uninterruptible, with,
+};
+pub use child_error::ChildError;
 pub use error::{RunError, ShutdownReport};
+#[doc(hidden)]
+pub use gather::gather_mixed as __gather_mixed;
+pub use gather::{FirstError, Gather, GatherMixed, Mixed, TryGather, gather, try_gather};
+pub use group::{ChildOutput, GroupError, GroupScope, TaskGroup};
 pub use handle::{Handle, NoRuntime};
+#[cfg(feature = "macros")]
+pub use kasasagi_macros::{main, test};
 pub use kasasagi_net as net;
+pub use kasasagi_primitive::report::{ExceptionHook, Report, ReportKind, Reported};
+#[doc(inline)]
+pub use kasasagi_primitive::vars::{Context, ContextVar, Token, TokenError};
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
 pub use kasasagi_sync as sync;
-pub use kasasagi_task::{
-    FutureExt, Join, JoinError, Named, Spawn, Task, TaskId, TaskInfo, TaskRef, TaskState, YieldNow,
-    yield_now,
+#[doc(inline)]
+pub use kasasagi_sync::{
+    CallbackId, InvalidState, Pending, Promise, PromiseError, PromiseState, promise,
 };
-pub use run::{run, spawn, spawn_local};
+pub use kasasagi_task::{
+    Eager, FutureExt, InContext, IntoTask, Join, JoinError, Named, Spawn, Spawner, Task,
+    TaskHandle, TaskId, TaskInfo, TaskMut, TaskRef, TaskState, Within, YieldNow, yield_now,
+};
+pub use map_concurrent::{MapConcurrent, map_concurrent};
+#[cfg(feature = "progress")]
+pub use progress::Progress;
+pub use race::{Race, race};
+pub use run::{run, spawn, spawn_fallible, spawn_local};
 pub use runtime::Runtime;
+pub use shield::{Shield, shield};
+pub use wait::{ReturnWhen, Wait, Waited, wait};

@@ -5,12 +5,14 @@ use crate::caretaker::{Caretaker, Household};
 use crate::error::{RunError, ShutdownReport};
 use crate::glue::IoDriver;
 use crate::handle::{Engines, Handle};
+use crate::interrupt::{Interrupt, Policy};
 use crate::virtual_time;
 use kasasagi_blocking::Pool;
+use kasasagi_primitive::report::{self, Report, ReportKind};
 use kasasagi_primitive::sync::{Condvar, Mutex};
 use kasasagi_primitive::tell::tell;
 use kasasagi_reactor::{Clock, Reactor};
-use kasasagi_scheduler::{Config, Worker};
+use kasasagi_scheduler::{Config, FrontSeat, Worker};
 use kasasagi_task::{Attributes, JoinError, TaskInfo, panic_site};
 use std::fmt;
 use std::io;
@@ -39,6 +41,7 @@ use std::time::Duration;
 pub struct Runtime {
     handle: Handle,
     grace: Duration,
+    ctrl_c: Policy,
     threads: Vec<JoinHandle<()>>,
     running: Arc<Running>,
     caretaker: Arc<Caretaker>,
@@ -71,6 +74,7 @@ pub(crate) struct ThreadHooks {
     prefix: String,
     start: Option<Hook>,
     stop: Option<Hook>,
+    reports: report::Hook,
 }
 
 impl ThreadHooks {
@@ -79,23 +83,29 @@ impl ThreadHooks {
     }
 
     pub(crate) fn around(self, run: impl FnOnce()) {
-        call(self.start);
+        // Outside the runtime: what is spawned there is refused, but reports have their way.
+        let _reports = self.reports.enter();
+        call("the hook `on_thread_start` panicked", self.start);
         run();
-        call(self.stop);
+        call("the hook `on_thread_stop` panicked", self.stop);
     }
 }
 
-/// Calls a hook. A panic of it ends here: the panic hook has told of it, and a thread that ended would be missed by
-/// its tasks and waited for by the shutdown.
-fn call(hook: Option<Hook>) {
+/// Calls a hook. A panic of it is reported and ends here: a thread that ended would be missed by its tasks and waited
+/// for by the shutdown.
+fn call(what: &'static str, hook: Option<Hook>) {
     let Some(hook) = hook else { return };
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook())) {
+        Report::new(ReportKind::Callback, what).panic(&*payload).send();
         // Its drop is foreign code as well.
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             std::mem::forget(second);
         }
     }
 }
+
+/// How long tasks that are cut off may take to drop their futures. A task that is in a poll for that long is left alone.
+const CUT: Duration = Duration::from_millis(50);
 
 impl Runtime {
     /// A runtime with the defaults.
@@ -140,17 +150,29 @@ impl Runtime {
         if builder.virtual_time {
             virtual_time::watch_pool(&spawner, &pool);
         }
-        let handle = Handle::new(Engines { spawner, registry, timers, pool, name, debug });
+        let calls = Arc::default();
+        let handle = Handle::new(Engines {
+            spawner,
+            registry,
+            timers,
+            pool,
+            calls,
+            name,
+            debug,
+            hook: report::Hook::new(builder.exception_hook),
+        });
         let hooks = ThreadHooks {
             prefix: builder.thread_name.unwrap_or(builder.name),
             start: builder.on_thread_start,
             stop: builder.on_thread_stop,
+            reports: handle.engines().hook.clone(),
         };
         let household =
             Household { handle: handle.clone(), closer: Arc::clone(&closer), hooks: hooks.clone() };
         let mut runtime = Self {
             handle,
             grace: builder.shutdown_grace,
+            ctrl_c: builder.ctrl_c,
             threads: Vec::new(),
             running: Arc::default(),
             caretaker,
@@ -236,7 +258,8 @@ impl Runtime {
     ///
     /// # Errors
     /// [`RunError::Nested`] inside a task, [`RunError::Closed`] after the end, [`RunError::Cancelled`] if
-    /// something cancelled the future.
+    /// something cancelled the future, [`RunError::Interrupted`] if Ctrl-C did; see
+    /// [`Builder::handle_ctrl_c`].
     ///
     /// # Panics
     /// If the future panics, with its payload.
@@ -256,9 +279,24 @@ impl Runtime {
             return Ok(self.handle.block_on(future));
         };
         let _entered = self.handle.enter(Some(0));
-        let output = seat.run_until(place, Attributes::default(), future.into_future());
+        let output = self.run_main(&seat, place, future.into_future());
         drop(seat);
-        output.map_err(main_error)
+        output.map_err(MainError::into_run_error)
+    }
+
+    /// Runs main in the seat, and watches Ctrl-C meanwhile.
+    ///
+    /// Not longer: what is pressed while the tasks that are left clean up does what it did before.
+    fn run_main<F: Future>(
+        &self,
+        seat: &FrontSeat,
+        place: &'static Location<'static>,
+        future: F,
+    ) -> Result<F::Output, MainError> {
+        let interrupt = Interrupt::watch(self.ctrl_c, self.handle.debug());
+        let born = |main| interrupt.is_for(main);
+        let output = seat.run_watched(place, Attributes::default(), future, born);
+        output.map_err(|error| MainError { error, interrupted: interrupt.ended_main() })
     }
 
     /// As `run`, and the tasks that are left end before the thread leaves its seat.
@@ -267,23 +305,25 @@ impl Runtime {
         place: &'static Location<'static>,
         future: F,
     ) -> Result<F::Output, RunError> {
+        let (clock, mut until) = (Clock::system(), None);
         let output = {
             let spawner = &self.handle.engines().spawner;
             let Ok(seat) = spawner.enter() else { return Err(RunError::Closed) };
             let _entered = self.handle.enter(Some(0));
-            let output = seat.run_until(place, Attributes::default(), future);
+            let output = self.run_main(&seat, place, future);
             // Leftovers are told of before they are cancelled, in debug mode; see `end`.
             if !self.handle.debug() {
-                let clock = Clock::system();
-                let until = clock.now().checked_add(self.grace);
+                until = clock.now().checked_add(self.grace);
                 spawner.close();
                 seat.drain(|| until.is_some_and(|until| clock.now() >= until));
             }
             drop(seat);
             output
         };
-        let _ = self.end(self.grace);
-        output.map_err(main_error)
+        // What was drained above had its share of the grace period.
+        let left = until.map(|until| until.saturating_duration_since(clock.now()));
+        let _ = self.end(left.unwrap_or(self.grace), false);
+        output.map_err(MainError::into_run_error)
     }
 
     /// Ends the runtime: cancels its tasks, waits for them and the threads, `grace` at most, and tells what
@@ -299,10 +339,10 @@ impl Runtime {
             !kasasagi_scheduler::is_worker(),
             "`Runtime::shutdown` was called inside a task, and would wait for that task: call it outside `run`"
         );
-        self.end(grace)
+        self.end(grace, true)
     }
 
-    fn end(&mut self, grace: Duration) -> ShutdownReport {
+    fn end(&mut self, grace: Duration, is_heard: bool) -> ShutdownReport {
         let mut report = ShutdownReport::default();
         let Some(closer) = self.closer.take() else { return report };
         let clock = Clock::system();
@@ -315,17 +355,25 @@ impl Runtime {
         let seat = spawner.enter_within(left);
         spawner.close();
         let kept = seat.is_err();
+        let cut_by = |left: Duration| left.saturating_add(CUT);
         if let Ok(seat) = seat {
             let _entered = self.handle.enter(Some(0));
             seat.drain(|| left().is_zero());
+            report.cut_off = cut_off(spawner);
+            let until = clock.now().checked_add(CUT);
+            seat.drain(|| until.is_some_and(|until| clock.now() >= until));
             drop(seat);
+        } else if self.running.wait(left()) > 0 {
+            report.cut_off = cut_off(spawner);
         }
         // A caretaker that did not leave is one of them.
-        report.threads_left = self.running.wait(left()) + usize::from(kept);
+        report.threads_left = self.running.wait(cut_by(left())) + usize::from(kept);
         if spawner.live() > 0 {
             // Not the list alone: a spawn that is being refused stands in it for a moment.
             report.still_running = self.handle.tasks();
         }
+        let left_alone: Vec<_> = report.still_running.iter().map(|task| task.id).collect();
+        report.cut_off.retain(|task| !left_alone.contains(&task.id));
         let caretaker = self.caretaker.dismiss();
         if report.still_running.is_empty() {
             // Nothing to look after: it leaves at once.
@@ -339,18 +387,44 @@ impl Runtime {
         }
         report.blocking_left = closer.pool.shutdown(left()).still_running;
         closer.reactor.close();
-        if self.handle.debug() && !(report.cancelled.is_empty() && report.is_clean()) {
+        // Whatever was given up is told in any case, if nobody else hears of it.
+        let is_told = self.handle.debug() && !report.cancelled.is_empty()
+            || !report.is_clean() && (self.handle.debug() || !is_heard);
+        if is_told {
             tell(format_args!("runtime `{}`: {report}", self.handle.name()));
         }
         report
     }
 }
 
-fn main_error(error: JoinError) -> RunError {
-    let reason = error.reason().map(str::to_owned);
-    match error.into_panic() {
-        Ok(payload) => std::panic::resume_unwind(payload),
-        Err(_) => RunError::Cancelled(reason),
+/// Ends what the grace period was too short for, and tells what that was.
+fn cut_off(spawner: &kasasagi_scheduler::Spawner) -> Vec<TaskInfo> {
+    if spawner.live() == 0 {
+        // All have ended in time. What stands in the list is a spawn that is being refused.
+        return Vec::new();
+    }
+    let tasks = spawner.tasks();
+    let mut cut: Vec<_> = tasks.iter().map(|task| task.info()).collect();
+    tasks.iter().for_each(|task| task.cut("the grace period of the shutdown was over"));
+    cut.sort_by_key(|task| task.id);
+    cut
+}
+
+/// Why main ended without an output.
+struct MainError {
+    error: JoinError,
+    interrupted: bool,
+}
+
+impl MainError {
+    /// What `run` returns; called when all is cleaned up, since a panic of main goes on from here.
+    fn into_run_error(self) -> RunError {
+        let interrupted = self.interrupted;
+        match self.error.into_panic() {
+            Ok(payload) => std::panic::resume_unwind(payload),
+            Err(_) if interrupted => RunError::Interrupted,
+            Err(error) => RunError::Cancelled(error),
+        }
     }
 }
 
@@ -389,7 +463,7 @@ impl Drop for Runtime {
             drop(self.caretaker.dismiss());
             return;
         }
-        let _ = self.end(self.grace);
+        let _ = self.end(self.grace, false);
     }
 }
 

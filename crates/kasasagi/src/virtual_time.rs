@@ -143,16 +143,19 @@ impl Future for Advance {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let poll = this.sleep.as_mut().poll(cx);
-        if !std::mem::replace(&mut this.begun, true) {
-            assert!(
-                this.clock.is_paused(),
-                "`time::advance`, called at {}, needs a clock that stands still: call `time::pause()` first, or build \
-                 the runtime with `Builder::virtual_time`",
-                this.place
-            );
-            if let Some(until) = this.sleep.deadline() {
-                this.clock.force_until(this.clock.to_ns(until));
-            }
+        if this.begun {
+            return poll;
+        }
+        assert!(
+            this.clock.is_paused(),
+            "`time::advance`, called at {}, needs a clock that stands still: call `time::pause()` first, or build \
+             the runtime with `Builder::virtual_time`",
+            this.place
+        );
+        // There is none while the task's budget is spent: the sleep begins with the next poll.
+        if let Some(until) = this.sleep.deadline() {
+            this.begun = true;
+            this.clock.force_until(this.clock.to_ns(until));
         }
         poll
     }

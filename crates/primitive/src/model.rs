@@ -3,6 +3,9 @@
 /// Whether the house runs inside a model: sizes shrink and time does not pass.
 pub const MODEL: bool = true;
 
+/// See `task_context::CONTEXT_AT`: the words before it are larger in a model.
+pub(crate) const CONTEXT_AT: usize = 72;
+
 /// Shared ownership, locks and atomics.
 pub mod sync {
     pub use loom::sync::Arc;

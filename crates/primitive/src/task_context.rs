@@ -4,11 +4,15 @@
 //! of the reactor and of sync say through it what the task waits for.
 #![allow(unsafe_code, reason = "the thread-local points into the task that this thread is polling")]
 
-use crate::sync::atomic::AtomicPtr;
+use crate::MODEL;
+use crate::cold::Cold;
+use crate::scope::{Tree, count_wait};
+use crate::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use crate::thread_local;
 use crate::wait_site::{WaitKind, WaitSite};
 use std::cell::Cell;
 use std::panic::Location;
+use std::task::Waker;
 
 /// What leaves may see of the task they run in. Lives in the task's cold line.
 #[derive(Debug)]
@@ -18,15 +22,108 @@ pub struct TaskContext {
     pub id: u64,
     /// What the task waits for.
     pub wait: WaitSite,
-    /// The tree of live cancel scopes, made at the first need. Reserved; null until then.
-    pub scopes: AtomicPtr<()>,
+    cold: AtomicPtr<Cold>,
+    /// Bits, written by the thread that polls: what is not zero makes the runner look closer.
+    attention: AtomicU8,
+    /// When the poll first waited for a task, by the task's own waker and in no scope: the thread's count of scope polls;
+    /// zero: it did not.
+    first_wait: AtomicU32,
 }
 
 impl TaskContext {
     /// The context of task `id`.
+    #[inline]
     pub fn new(id: u64) -> Self {
-        Self { id, wait: WaitSite::new(), scopes: AtomicPtr::new(std::ptr::null_mut()) }
+        Self {
+            id,
+            wait: WaitSite::new(),
+            cold: AtomicPtr::new(std::ptr::null_mut()),
+            attention: AtomicU8::new(0),
+            first_wait: AtomicU32::new(0),
+        }
     }
+
+    /// The cold part, if there is one.
+    #[inline]
+    pub fn cold(&self) -> Option<&Cold> {
+        // SAFETY: `cold_or_new` alone writes the word, once, and what it points to lives as long as the context.
+        unsafe { self.cold.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// The cold part, made if there is none.
+    pub fn cold_or_new(&self) -> &Cold {
+        if let Some(cold) = self.cold() {
+            return cold;
+        }
+        let new = Box::into_raw(Box::default());
+        // AcqRel: who loses sees what the winner made.
+        let winner = match self.cold.compare_exchange(
+            std::ptr::null_mut(),
+            new,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            Ok(_) => new,
+            Err(other) => {
+                // SAFETY: made above, and nobody has seen it.
+                drop(unsafe { Box::from_raw(new) });
+                other
+            }
+        };
+        // SAFETY: as in `cold`.
+        unsafe { &*winner }
+    }
+
+    /// Whether nothing asks the runner to look closer.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.attention.load(Ordering::Relaxed) == 0
+    }
+
+    /// Makes the runner look closer from the next poll on; only the thread that polls the task may call it.
+    pub fn look_closer(&self) {
+        self.attention.store(1, Ordering::Relaxed);
+    }
+
+    /// Begins a poll: the task waits for nothing. Only the thread that polls the task may call it.
+    #[inline]
+    pub fn begin(&self) {
+        self.wait.clear();
+        self.first_wait.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes that the poll under way waits for a task, at `tick`.
+    #[inline]
+    pub(crate) fn note_wait(&self, tick: u32) {
+        if self.first_wait.load(Ordering::Relaxed) == 0 {
+            self.set_first_wait(tick);
+        }
+    }
+
+    pub(crate) fn set_first_wait(&self, tick: u32) {
+        self.first_wait.store(tick, Ordering::Relaxed);
+    }
+
+    /// When the last poll first waited for a task, in no scope; zero: it did not.
+    pub(crate) fn first_wait(&self) -> u32 {
+        self.first_wait.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for TaskContext {
+    #[inline]
+    fn drop(&mut self) {
+        let cold = self.cold.load(Ordering::Acquire);
+        if !cold.is_null() {
+            drop_cold(cold);
+        }
+    }
+}
+
+#[cold]
+fn drop_cold(cold: *mut Cold) {
+    // SAFETY: made by `Box::into_raw`, and whose context is dropped has nobody else any more.
+    drop(unsafe { Box::from_raw(cold) });
 }
 
 /// What belongs to the poll under way on this thread; together, so that a poll finds it with one look.
@@ -35,6 +132,16 @@ pub(crate) struct Current {
     yielded: Cell<bool>,
     pub(crate) budget: Cell<u8>,
     now: Cell<u64>,
+    /// Whether context variables may be elsewhere than in the task.
+    pub(crate) vars: Cell<bool>,
+    /// Counts polls of scopes on this thread, so that a timeout sees with one look whether there was one below it.
+    pub(crate) ticks: Cell<u64>,
+    /// What the count was when a task was last waited for; that counts too.
+    pub(crate) waited: Cell<u64>,
+    /// The earliest deadline of the timeouts around the code that is polled, up to a shield.
+    pub(crate) deadline: Cell<u64>,
+    /// The latest moment at which an overdue timeout left the field to one around it.
+    pub(crate) left_at: Cell<u64>,
 }
 
 thread_local! {
@@ -43,6 +150,11 @@ thread_local! {
         yielded: Cell::new(false),
         budget: Cell::new(crate::coop::UNCONSTRAINED),
         now: Cell::new(0),
+        vars: Cell::new(false),
+        ticks: Cell::new(0),
+        waited: Cell::new(0),
+        deadline: Cell::new(u64::MAX),
+        left_at: Cell::new(0),
     }
 }
 
@@ -100,12 +212,68 @@ pub fn current() -> *const TaskContext {
     CURRENT.with(|current| current.task.get())
 }
 
+/// Shows the polled task's context; `None` outside tasks.
+#[inline]
+pub fn with<R>(f: impl FnOnce(&TaskContext) -> R) -> Option<R> {
+    let context = current();
+    // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
+    unsafe { context.as_ref() }.map(f)
+}
+
+/// Of the code that spawns here: the number of its task, zero outside tasks, and whether it may have context variables: in
+/// the cold part of the task, or where `vars` looks.
+#[inline]
+pub fn origin() -> (u64, bool) {
+    CURRENT.with(|current| {
+        // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
+        let Some(task) = (unsafe { current.task.get().as_ref() }) else {
+            return (0, current.vars.get());
+        };
+        (task.id, current.vars.get() || task.cold().is_some_and(Cold::has_vars))
+    })
+}
+
 /// The polled task's number; `None` outside tasks.
 #[inline]
 pub fn current_id() -> Option<u64> {
-    let context = current();
-    // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
-    unsafe { context.as_ref() }.map(|context| context.id)
+    with(|context| context.id)
+}
+
+/// How far behind the beginning of a task's header its context stands: so a waker is known to be the task's own. The
+/// task cell sees to it.
+pub const CONTEXT_AT: usize = crate::imp::CONTEXT_AT;
+
+/// Whether `waker` is the own one of the task with this context, and not a combinator's.
+#[inline]
+pub(crate) fn is_own(waker: &Waker, context: &TaskContext) -> bool {
+    // Nobody else's waker points to the header: its address is given out in the task's own alone.
+    let before = std::ptr::from_ref(context).addr().wrapping_sub(waker.data().addr());
+    // In a model atomics are larger; no other block lies so near.
+    before == CONTEXT_AT || (MODEL && before < 1024)
+}
+
+/// Shows the place of the polled task's tree; `None` if there is no tree, and none is to be made.
+///
+/// `f` calls no foreign code, and so does not come back here: a panic otherwise.
+pub(crate) fn with_scopes<R>(
+    context: &TaskContext,
+    make: bool,
+    f: impl FnOnce(&mut Option<Box<Tree>>) -> R,
+) -> Option<R> {
+    debug_assert!(std::ptr::eq(context, current()), "trees are touched by who polls the task");
+    let cold = if make { context.cold_or_new() } else { context.cold()? };
+    cold.scopes.0.with_mut(|slot| {
+        // SAFETY: `with` gave the context, so this thread polls its task, and no other touches the tree.
+        let slot = unsafe { &*slot };
+        let mut slot = slot.borrow_mut();
+        if slot.is_none() {
+            if !make {
+                return None;
+            }
+            context.look_closer();
+        }
+        Some(f(&mut slot))
+    })
 }
 
 /// Says that the polled task is about to wait; outside tasks it does nothing.
@@ -120,6 +288,27 @@ pub fn waiting(kind: WaitKind, resource: usize, place: &'static Location<'static
             context.wait.set(kind, resource, place, current.now.get());
         }
     });
+}
+
+/// As [`waiting`], for task `join`; says whether the wait is noted in the context alone, or is to be noted in the tree of
+/// scopes. `None` outside tasks.
+#[inline]
+pub(crate) fn waiting_for(
+    join: u64,
+    waker: &Waker,
+    place: &'static Location<'static>,
+) -> Option<bool> {
+    CURRENT.with(|current| {
+        // SAFETY: as in `waiting`.
+        let context = unsafe { current.task.get().as_ref() }?;
+        let resource = usize::try_from(join).unwrap_or(usize::MAX);
+        context.wait.set(WaitKind::Join, resource, place, current.now.get());
+        let plain = context.is_plain() && is_own(waker, context);
+        if plain {
+            context.note_wait(count_wait(current));
+        }
+        Some(plain)
+    })
 }
 
 /// Tells this thread the time that wait sites are stamped with: nanoseconds of the scheduler's clock.

@@ -41,6 +41,8 @@ pub enum WaitKind {
     Blocking = 10,
     /// A connection to be made.
     Connect = 11,
+    /// A promise to be kept.
+    Promise = 20,
 }
 
 impl WaitKind {
@@ -57,6 +59,7 @@ impl WaitKind {
             9 => Self::Queue,
             10 => Self::Blocking,
             11 => Self::Connect,
+            20 => Self::Promise,
             _ => Self::Unknown,
         }
     }
@@ -76,6 +79,7 @@ impl WaitKind {
             Self::Queue => "queue",
             Self::Blocking => "blocking",
             Self::Connect => "connect",
+            Self::Promise => "promise",
         }
     }
 }

@@ -100,6 +100,13 @@ pub fn wake_caught(waker: Waker) {
     }
 }
 
+/// Drops one waker, and lets its panic end here.
+pub fn drop_caught(waker: Waker) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
+        drop_payload(payload);
+    }
+}
+
 fn wake(waker: Waker) -> Result<(), Box<dyn Any + Send>> {
     if MODEL {
         // A panic is the model's verdict, and must reach it.
@@ -110,7 +117,7 @@ fn wake(waker: Waker) -> Result<(), Box<dyn Any + Send>> {
 }
 
 /// Drops a panic's payload, whose own drop may panic again.
-fn drop_payload(payload: Box<dyn Any + Send>) {
+pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         // Twice is malice; the second one is leaked.
         mem::forget(second);

@@ -5,10 +5,12 @@
 
 pub(crate) mod clock;
 mod interval;
+mod limit;
 mod shard;
 mod slack;
 mod sleep;
 mod timeout;
+mod timeout_scope;
 pub(crate) mod timers;
 mod wheel;
 
@@ -18,6 +20,7 @@ pub use interval::{Interval, MissedTicks, Tick, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use std::time::{Duration, Instant};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
+pub use timeout_scope::{Limited, RescheduleError, TimeoutScope, timeout_scope};
 
 /// The moment by the clock of this thread's timers; by the system's clock on a thread without.
 ///

@@ -3,7 +3,7 @@
 use crate::seat::Local;
 use crate::shared::{Keeper, Shared};
 use kasasagi_primitive::sync::Arc;
-use kasasagi_task::{Attributes, JoinError};
+use kasasagi_task::{Attributes, JoinError, TaskRef};
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
@@ -81,8 +81,22 @@ impl FrontSeat {
         attributes: Attributes,
         future: F,
     ) -> Result<F::Output, JoinError> {
+        self.run_watched(place, attributes, future, drop)
+    }
+
+    /// As [`run_until`](Self::run_until); `born` is given the task before it runs, and must not panic.
+    ///
+    /// # Errors
+    /// As [`run_until`](Self::run_until).
+    pub fn run_watched<F: Future>(
+        &self,
+        place: &'static Location<'static>,
+        attributes: Attributes,
+        future: F,
+        born: impl FnOnce(TaskRef),
+    ) -> Result<F::Output, JoinError> {
         let local = self.local();
-        local.seated(|| local.run_root(place, attributes, future))
+        local.seated(|| local.run_root(place, attributes, future, born))
     }
 
     /// Runs tasks until the scheduler is closed and none is left, or `stop` says so.
@@ -122,14 +136,22 @@ impl Drop for FrontSeat {
     }
 }
 
+/// How long tasks that are bound to a thread may clean up when it leaves its seat, in nanoseconds: a second, a guess.
+const PINNED_GRACE: u64 = 1_000_000_000;
+
 impl Local {
-    /// Ends the tasks that may only run on this thread, before it leaves the seat.
+    /// Ends the tasks that may only run on this thread, before it leaves the seat. They have a while to clean up.
     fn end_pinned(&self) {
+        let pinned = |tell: &dyn Fn(&TaskRef)| {
+            let mine = |task: &&TaskRef| task.pin() == Some(self.index as u32);
+            self.shared.tasks().iter().filter(mine).for_each(tell);
+        };
+        self.leaving.set(true);
+        let until = self.shared.driver.now().saturating_add(PINNED_GRACE);
         while self.pinned_live.get() > 0 {
-            for task in self.shared.tasks() {
-                if task.pin() == Some(self.index as u32) {
-                    task.cancel_with_default("the thread that it was bound to left the runtime");
-                }
+            pinned(&|task| task.shut("the thread that it was bound to left the runtime"));
+            if self.shared.driver.now() >= until {
+                pinned(&|task| task.cut("the thread that it was bound to left the runtime"));
             }
             let mut turns = 0;
             self.run_until(|| {

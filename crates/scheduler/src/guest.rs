@@ -87,6 +87,8 @@ impl Guest {
         if shared.is_deserted() {
             shared.call_caretaker();
         }
+        // Who moves the clock did not see it come.
+        shared.lull.wait_for_move();
     }
 }
 

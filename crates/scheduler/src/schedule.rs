@@ -9,7 +9,8 @@ use crate::seat::{Local, Wakes};
 use crate::shared::Shared;
 use kasasagi_primitive::chaos::CHAOS;
 use kasasagi_primitive::sync::atomic::{Ordering, fence};
-use kasasagi_task::{Home, Runnable, Schedule};
+use kasasagi_primitive::{scope, task_context};
+use kasasagi_task::{Home, Ran, Runnable, Schedule};
 
 // SAFETY: whoever can spawn or run tasks holds a `Keeper`; the last of them leaks a share if a task is left that is not
 // complete.
@@ -96,6 +97,31 @@ impl Local {
             let _ = slot.put(task);
         } else {
             self.push(task);
+        }
+    }
+
+    /// Polls a newborn at once, inside the poll of the task that spawned it; where there is none, it is queued.
+    ///
+    /// Outside a poll the seat may be in the middle of anything: a waker that spawns is called by the driver, too.
+    #[cold]
+    pub(crate) fn spawned_eagerly(&self, task: Runnable) {
+        let counters = &self.seat().counters;
+        counters.spawned.add(1);
+        if task_context::current().is_null() {
+            return self.again(task);
+        }
+        let pinned = task.pin().is_some();
+        counters.polls.add(1);
+        match scope::apart(|| task.run()) {
+            Ran::Pending => {}
+            Ran::Requeue(task) => self.again(task),
+            Ran::Complete(joiner) => {
+                counters.completed.add(1);
+                if pinned {
+                    self.pinned_live.set(self.pinned_live.get() - 1);
+                }
+                drop(joiner);
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use kasasagi_primitive::deque::{Stealer, Worker as Deque};
 use kasasagi_primitive::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
 use kasasagi_primitive::sync::{Arc, Mutex};
 use kasasagi_task::slab::Heap;
-use kasasagi_task::{Attributes, Birth, Ids, JoinError, Runnable, Spawn, Task};
+use kasasagi_task::{Attributes, Birth, Ids, JoinError, Runnable, Spawn, Task, TaskRef};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
@@ -285,6 +285,8 @@ pub(crate) struct Local {
     pub(crate) was_idle: Cell<bool>,
     /// The scheduler is closed, as of the last look.
     pub(crate) closing: Cell<bool>,
+    /// The thread leaves the seat, and ends the tasks that are bound to it.
+    pub(crate) leaving: Cell<bool>,
     pub(crate) watching: Cell<bool>,
     /// This seat sleeps without the watch, but with a limit.
     pub(crate) relooks: Cell<bool>,
@@ -339,6 +341,7 @@ impl Local {
             help: Cell::new(Help::default()),
             was_idle: Cell::new(true),
             closing: Cell::new(false),
+            leaving: Cell::new(false),
             watching: Cell::new(false),
             relooks: Cell::new(false),
             seen_polls: RefCell::new(vec![0; shared.seats.len()]),
@@ -398,7 +401,7 @@ impl Local {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn spawn<F>(&self, place: &'static Location<'static>, what: F) -> Task<F::Output>
     where
         F: Spawn,
@@ -406,8 +409,11 @@ impl Local {
         F::Output: Send + 'static,
     {
         let (future, attributes) = what.into_parts();
-        let (runnable, task) = self.birth(false, place, attributes).spawn(future);
-        if CHAOS {
+        let eager = attributes.eager;
+        let (runnable, task) = self.birth(false, place, attributes).spawn_as::<F>(future);
+        if eager {
+            self.spawned_eagerly(runnable);
+        } else if CHAOS {
             self.spawned_anywhere(runnable);
         } else {
             self.spawned(runnable);
@@ -420,37 +426,44 @@ impl Local {
     /// # Safety
     /// The thread stays in the seat until the task is complete, and the handle stays on the thread. If the
     /// future is not `'static`, the task is complete before its borrows end.
-    pub(crate) unsafe fn spawn_pinned<F: Future>(
+    pub(crate) unsafe fn spawn_pinned<W: Spawn>(
         &self,
         place: &'static Location<'static>,
         attributes: Attributes,
-        future: F,
-    ) -> Task<F::Output> {
+        future: W::Future,
+    ) -> Task<W::Output> {
+        let eager = attributes.eager;
         let birth = self.birth(true, place, attributes);
         // SAFETY: pinned to this seat; the rest is the caller's promise.
-        let (runnable, task) = unsafe { birth.spawn_unchecked(future) };
-        self.seat().counters.spawned.add(1);
+        let (runnable, task) = unsafe { birth.spawn_unchecked::<W>(future) };
         self.pinned_live.set(self.pinned_live.get() + 1);
-        self.pinned.push(runnable);
+        if eager {
+            self.spawned_eagerly(runnable);
+        } else {
+            self.seat().counters.spawned.add(1);
+            self.pinned.push(runnable);
+        }
         task
     }
 
     /// Makes a task that stays on this thread; it is ended before the thread leaves the seat.
-    pub(crate) fn spawn_local<F: Future + 'static>(
+    pub(crate) fn spawn_local<W>(
         &self,
         place: &'static Location<'static>,
-        attributes: Attributes,
-        future: F,
-    ) -> Task<F::Output>
+        what: W,
+    ) -> Task<W::Output>
     where
-        F::Output: 'static,
+        W: Spawn,
+        W::Future: 'static,
+        W::Output: 'static,
     {
+        let (future, attributes) = what.into_parts();
         let closed = self.closing.get();
         // SAFETY: 'static; `end_pinned` and the drain end it before the thread leaves the seat; a handle that
         // goes elsewhere carries an output that is Send, see `Task`.
-        let task = unsafe { self.spawn_pinned(place, attributes, future) };
+        let task = unsafe { self.spawn_pinned::<W>(place, attributes, future) };
         if closed {
-            task.cancel_with("the runtime is shutting down");
+            task.cancel_with(kasasagi_task::SHUTDOWN);
         }
         task
     }
@@ -461,10 +474,17 @@ impl Local {
         place: &'static Location<'static>,
         attributes: Attributes,
         future: F,
+        born: impl FnOnce(TaskRef),
     ) -> Result<F::Output, JoinError> {
         // SAFETY: this function does not return, and does not unwind, before the task is complete and its
         // output taken; the handle does not leave it.
-        let mut task = unsafe { self.spawn_pinned(place, attributes, future) };
+        let mut task = unsafe { self.spawn_pinned::<F>(place, attributes, future) };
+        // In `run_until`, where a panic ends the process: nothing may unwind from here.
+        let mut born = Some(born);
+        self.run_until(|| {
+            born.take().into_iter().for_each(|born| born(task.handle()));
+            true
+        });
         self.run_until(|| task.is_finished());
         task.try_take().expect("a finished task has an output until it is taken")
     }

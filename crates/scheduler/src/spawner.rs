@@ -73,7 +73,36 @@ impl Spawner {
         })
     }
 
+    /// Spawns a cleanup that a task of this scheduler owes, and that is not complete before it is: also while the scheduler
+    /// is being closed.
+    pub fn spawn_owed<F>(&self, place: &'static Location<'static>, what: F) -> Task<F::Output>
+    where
+        F: Spawn,
+        F::Future: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        current::with(|local| match local {
+            Some(local) if Arc::ptr_eq(&local.shared, &self.shared) => local.spawn(place, what),
+            _ => self.spawn_from_outside(place, what, true),
+        })
+    }
+
     fn spawn_outside<F>(&self, place: &'static Location<'static>, what: F) -> Task<F::Output>
+    where
+        F: Spawn,
+        F::Future: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_from_outside(place, what, false)
+    }
+
+    /// `owed`: the scheduler does not end before some task that is not complete, and so takes the new one, too.
+    fn spawn_from_outside<F>(
+        &self,
+        place: &'static Location<'static>,
+        what: F,
+        owed: bool,
+    ) -> Task<F::Output>
     where
         F: Spawn,
         F::Future: Send + 'static,
@@ -85,9 +114,9 @@ impl Spawner {
         let id = outside.ids.take();
         let birth =
             Birth { heap: &outside.heap, home: &self.shared, id, pin: None, place, attributes };
-        let (runnable, task) = birth.spawn(future);
+        let (runnable, task) = birth.spawn_as::<F>(future);
         // Under the lock, so that the count has one writer; before the push, so that no end is counted first.
-        let closed = self.shared.idle.is_closed();
+        let closed = self.shared.idle.is_closed() && !owed;
         if !closed {
             self.shared.spawned_outside[index].add(1);
         }
@@ -98,6 +127,31 @@ impl Spawner {
             self.shared.injector.push(runnable);
             self.shared.wake_from_outside();
         }
+        task
+    }
+
+    /// A task that is cancelled already: `what` is dropped unpolled. For whoever may not spawn, and says why.
+    pub fn refuse<F>(
+        &self,
+        place: &'static Location<'static>,
+        what: F,
+        reason: impl fmt::Display,
+    ) -> Task<F::Output>
+    where
+        F: Spawn,
+        F::Future: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (future, attributes) = what.into_parts();
+        let mut outside = self.shared.outsides[self.outside_of_thread()].lock();
+        let id = outside.ids.take();
+        let birth =
+            Birth { heap: &outside.heap, home: &self.shared, id, pin: None, place, attributes };
+        let (runnable, task) = birth.spawn(future);
+        drop(outside);
+        task.cancel_with(reason);
+        // It delivers the cancellation; nothing is polled.
+        let _ = runnable.run();
         task
     }
 
@@ -128,8 +182,7 @@ impl Spawner {
     {
         current::with(|local| {
             let local = local.filter(|local| Arc::ptr_eq(&local.shared, &self.shared))?;
-            let (future, attributes) = what.into_parts();
-            Some(local.spawn_local(place, attributes, future))
+            Some(local.spawn_local(place, what))
         })
     }
 

@@ -399,7 +399,7 @@ impl Local {
             seats &= seats - 1;
             until = until.min(self.shared.driver.deadline(seat));
         }
-        if self.closing.get() {
+        if self.closing.get() || self.leaving.get() {
             until = until.min(now.saturating_add(DRAIN_PERIOD));
         }
         if self.trims_left.get() > 0 {
@@ -427,7 +427,7 @@ impl Local {
     /// Asks every task to end: those that were spawned before the close, and those that raced with it.
     pub(crate) fn cancel_all(&self) {
         for task in self.shared.tasks() {
-            task.cancel_with_default("the runtime is shutting down");
+            task.shut(kasasagi_task::SHUTDOWN);
         }
     }
 }

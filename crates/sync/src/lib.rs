@@ -29,6 +29,7 @@
 //! | to | use |
 //! |---|---|
 //! | let at most so many do something at a time | [`Semaphore`] |
+//! | wait for a result that somebody else will set, once | [`promise`] |
 //! | guard data for a moment, without waiting while it is held | `std::sync::Mutex`: it is faster, and holds no task up |
 //!
 //! # What all of them promise
@@ -42,7 +43,10 @@
 #![forbid(unsafe_code)]
 
 mod closed;
+mod promise;
 mod semaphore;
 
 pub use closed::Closed;
+pub use kasasagi_primitive::defer::CallbackId;
+pub use promise::{InvalidState, Pending, Promise, PromiseError, PromiseState, promise};
 pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError};

@@ -10,15 +10,19 @@
 
 use crate::error::JoinError;
 use crate::join_cell::JoinCell;
-use crate::meta::{Attributes, Extra, TaskId};
-use crate::panic_site;
+use crate::meta::{Attributes, Spawn, TaskId};
+use crate::owner::{Owned, Owner};
+use crate::run::Runnable;
 use crate::slab::{self, Heap};
-use crate::state::{After, AfterPending, AfterReady, BIRTH, CANCEL, CANCELLED, COMPLETE, State};
+use crate::state::{After, BIRTH, State};
+use crate::unread;
 use crate::waker;
 use kasasagi_primitive::cell::UnsafeCell;
+use kasasagi_primitive::cold::Cold;
 use kasasagi_primitive::sync::Arc;
-use kasasagi_primitive::sync::atomic::{AtomicPtr, Ordering};
+use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::task_context::{self, TaskContext};
+use kasasagi_primitive::vars;
 use std::alloc::Layout;
 use std::any::Any;
 use std::cell::Cell as StdCell;
@@ -72,35 +76,48 @@ pub(crate) struct Header {
     // These two are the slab's `BlockHead`.
     pub(crate) state: State,
     /// Belongs to whoever has the task in an intrusive queue; the slab's while the block is free.
-    next: UnsafeCell<*mut slab::BlockHead>,
+    pub(crate) next: UnsafeCell<*mut slab::BlockHead>,
     pub(crate) rest: Rest,
 }
 
 /// What a spawn writes: the rest of the hot line, then the cold one.
 #[repr(C)]
 pub(crate) struct Rest {
-    vtable: &'static VTable,
+    pub(crate) vtable: &'static VTable,
     /// The scheduler; valid while the task is incomplete.
     shared: *const (),
     pub(crate) join: JoinCell,
-    extra: AtomicPtr<Extra>,
     pin: u32,
+    /// The number that the owner knows the task by; `UNOWNED` if it has none.
+    pub(crate) key: u32,
     pub(crate) context: TaskContext,
     pub(crate) spawned_at: &'static Location<'static>,
-    pub(crate) parent: u64,
+    parent: Parent,
 }
 
-struct VTable {
+/// Who spawned a task: its owner, if `key` is not `UNOWNED`, and else the number of a task.
+union Parent {
+    id: u64,
+    owner: ManuallyDrop<std::sync::Arc<Owner>>,
+}
+
+/// No owner.
+pub(crate) const UNOWNED: u32 = u32::MAX;
+
+// A waker is known to be a task's own by it.
+const _: [(); task_context::CONTEXT_AT] = [(); std::mem::offset_of!(Header, rest.context)];
+
+pub(crate) struct VTable {
     /// Polls the future; once it is ready, its output takes its place. Sets the flag if it unwinds after the
     /// future was dropped.
-    poll: unsafe fn(NonNull<Header>, &mut Context<'_>, &StdCell<bool>) -> Poll<()>,
-    drop_future: unsafe fn(NonNull<Header>),
+    pub(crate) poll: unsafe fn(NonNull<Header>, &mut Context<'_>, &StdCell<bool>) -> Poll<()>,
+    pub(crate) drop_future: unsafe fn(NonNull<Header>),
     /// Puts an error where the future was.
-    write_error: unsafe fn(NonNull<Header>, JoinError),
+    pub(crate) write_error: unsafe fn(NonNull<Header>, JoinError),
     /// Moves the output to where the pointer says.
-    read_output: unsafe fn(NonNull<Header>, *mut ()),
-    drop_output: unsafe fn(NonNull<Header>),
-    schedule: unsafe fn(NonNull<Header>),
+    pub(crate) read_output: unsafe fn(NonNull<Header>, *mut ()),
+    pub(crate) drop_output: unsafe fn(NonNull<Header>),
+    pub(crate) schedule: unsafe fn(NonNull<Header>),
 }
 
 /// The future, then its output, both at the beginning.
@@ -121,54 +138,6 @@ struct Cell<F: Future> {
 /// The pointer to a task's header; copies of it are references only where the state word counts them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ptr(pub(crate) NonNull<Header>);
-
-/// The right, and duty, to poll a task once; exists while the task is due.
-///
-/// Dropping it would strand the task: it is either run or pushed.
-#[derive(Debug)]
-#[must_use = "a task that is due must be run or queued"]
-pub struct Runnable(Ptr);
-
-// SAFETY: a Runnable is exclusive by the state word; that its future may be polled on another thread is what
-// `spawn` demands by `Send`, and what the caller of `spawn_unchecked` promises by `pin`.
-unsafe impl Send for Runnable {}
-
-/// How a run ended.
-#[derive(Debug)]
-#[must_use]
-pub enum Ran {
-    /// The task waits; its wakers have it.
-    Pending,
-    /// The task was woken meanwhile, or yielded: to the end of the queue.
-    Requeue(Runnable),
-    /// The task is over; whoever awaits it is to be woken.
-    Complete(Joiner),
-}
-
-/// Whoever awaits a task that is over: woken when this is dropped, on the thread and in the place that the runner
-/// chooses.
-#[derive(Debug)]
-#[must_use = "it says whether somebody awaits the task, and wakes it when it is dropped"]
-pub struct Joiner(Option<Waker>);
-
-impl Joiner {
-    /// Whether nobody awaits the task.
-    #[inline]
-    pub fn is_nobody(&self) -> bool {
-        self.0.is_none()
-    }
-}
-
-impl Drop for Joiner {
-    #[inline]
-    fn drop(&mut self) {
-        let Some(waker) = self.0.take() else { return };
-        // A foreign waker may panic; the worker must not.
-        if let Err(payload) = guarded(|| waker.wake()) {
-            drop_payload(payload);
-        }
-    }
-}
 
 /// What to make a task of.
 #[derive(Debug)]
@@ -193,54 +162,72 @@ pub struct Birth<'a, S> {
 /// If `F` or its output is not `Send`, `pin` names a seat, that seat is run by the calling thread alone until
 /// the task is complete, and the handle stays on this thread. If `F` is not `'static`, the task is complete
 /// before `F`'s borrows end.
-pub(crate) unsafe fn spawn<F: Future, S: Schedule>(
+// Into the caller: it is made anew for each future anyway, and there what was not said costs nothing.
+#[inline(always)]
+pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     birth: Birth<'_, S>,
-    future: F,
+    mut future: W::Future,
 ) -> (Runnable, Ptr) {
-    let block = birth.heap.alloc(Layout::new::<Cell<F>>());
-    let cell = block.cast::<Cell<F>>().as_ptr();
+    // Taken apart, so that what is known where it is made is known here; held back from drops, for a landing pad would keep
+    // it in memory. Nothing unwinds before it is used but an error hook of the allocator.
+    let Birth { heap, home, id, pin, place, attributes } = birth;
+    let Attributes { name, context, eager: _, deaf } = attributes;
+    let (name, given) = (ManuallyDrop::new(name), ManuallyDrop::new(context));
+    let block = heap.alloc(Layout::new::<Cell<W::Future>>());
+    let cell = block.cast::<Cell<W::Future>>().as_ptr();
     let header = block.cast::<Header>();
-    let extra = match birth.attributes.name {
-        None => std::ptr::null_mut(),
-        name => Box::into_raw(Box::new(Extra::named(name))),
+    // Known when this is compiled, for tasks that nobody owns.
+    let (origin, may_inherit) = task_context::origin();
+    let (key, parent) = match W::owned(&mut future) {
+        Some(Owned { owner, key }) => (key, Parent { owner: ManuallyDrop::new(owner) }),
+        None => (UNOWNED, Parent { id: origin }),
     };
     let rest = Rest {
-        vtable: const { &Vt::<F, S>::TABLE },
-        shared: Arc::as_ptr(birth.home).cast(),
+        vtable: const { &Vt::<W, S>::TABLE },
+        shared: Arc::as_ptr(home).cast(),
         join: JoinCell::new(),
-        extra: AtomicPtr::new(extra),
-        pin: birth.pin.unwrap_or(NO_PIN),
-        context: TaskContext::new(birth.id),
-        spawned_at: birth.place,
-        parent: task_context::current_id().unwrap_or(0),
+        pin: pin.unwrap_or(NO_PIN),
+        key,
+        context: TaskContext::new(id),
+        spawned_at: place,
+        parent,
     };
     let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
     let block = cell.cast::<u8>();
     // SAFETY: in bounds: the block is as large as the cell.
     let rest_at = unsafe { block.add(std::mem::offset_of!(Header, rest)) }.cast::<Rest>();
     // SAFETY: as above.
-    let stage_at = unsafe { block.add(std::mem::offset_of!(Cell<F>, stage)) };
+    let stage_at = unsafe { block.add(std::mem::offset_of!(Cell<W::Future>, stage)) };
     // SAFETY: the block is ours alone until its state word is published; `state` and `next` are the slab's
     // and initialised.
     unsafe { rest_at.write(rest) };
     // SAFETY: as above.
-    unsafe { stage_at.cast::<UnsafeCell<Stage<F>>>().write(stage) };
+    unsafe { stage_at.cast::<UnsafeCell<Stage<W::Future>>>().write(stage) };
     // SAFETY: every field of the header is initialised now.
     let state = unsafe { &header.as_ref().state };
+    if let Some(name) = ManuallyDrop::into_inner(name) {
+        *Ptr(header).cold_or_new().name.lock() = Some(name);
+    }
+    if deaf {
+        Ptr(header).cold_or_new().request.lock().deafen();
+    }
+    if given.is_some() || may_inherit {
+        Ptr(header).begin_vars(ManuallyDrop::into_inner(given));
+    }
     // Release: a scan that takes a reference (Acquire) sees the header.
     state.0.store(BIRTH, Ordering::Release);
     (Runnable(Ptr(header)), Ptr(header))
 }
 
-struct Vt<F, S>(std::marker::PhantomData<(F, S)>);
+struct Vt<W, S>(std::marker::PhantomData<(W, S)>);
 
-impl<F: Future, S: Schedule> Vt<F, S> {
+impl<W: Spawn, S: Schedule> Vt<W, S> {
     const TABLE: VTable = VTable {
-        poll: poll::<F>,
-        drop_future: drop_future::<F>,
-        write_error: write_error::<F>,
-        read_output: read_output::<F>,
-        drop_output: drop_output::<F>,
+        poll: poll::<W>,
+        drop_future: drop_future::<W::Future>,
+        write_error: write_error::<W::Future>,
+        read_output: read_output::<W::Future>,
+        drop_output: drop_output::<W>,
         schedule: schedule::<S>,
     };
 }
@@ -259,32 +246,35 @@ unsafe fn with_stage<F: Future, R>(
     cell.stage.with_mut(f)
 }
 
-unsafe fn poll<F: Future>(
+unsafe fn poll<W: Spawn>(
     header: NonNull<Header>,
     cx: &mut Context<'_>,
     gone: &StdCell<bool>,
 ) -> Poll<()> {
-    let poll = |stage: *mut Stage<F>| {
+    let poll = |stage: *mut Stage<W::Future>| {
         // SAFETY: the runner has the stage, and it holds the future until the poll below is ready.
-        let future = unsafe { &mut *stage.cast::<F>() };
+        let future = unsafe { &mut *stage.cast::<W::Future>() };
         // SAFETY: the block does not move, and the future is dropped in place.
         let output = std::task::ready!(unsafe { Pin::new_unchecked(future) }.poll(cx));
         // The future is dropped before its output is shown; a panic in its drop is the task's.
-        if std::mem::needs_drop::<F>() {
+        if std::mem::needs_drop::<W::Future>() {
             // SAFETY: as above; not used after this.
-            if let Err(payload) = guarded(|| unsafe { stage.cast::<F>().drop_in_place() }) {
+            if let Err(payload) = guarded(|| unsafe { stage.cast::<W::Future>().drop_in_place() }) {
                 gone.set(true);
                 // Not while unwinding: a second panic there would end the process.
-                drop_guarded(output);
+                unread::drop_of(Some(Ptr(header)), output);
                 resume_unwind(payload);
             }
         }
+        if W::failure(&output).is_some() {
+            unread::keep_hook(Ptr(header));
+        }
         // SAFETY: the future is gone, its place is free.
-        unsafe { stage.cast::<Output<F>>().write(Ok(output)) };
+        unsafe { stage.cast::<Output<W::Future>>().write(Ok(output)) };
         Poll::Ready(())
     };
     // SAFETY: the vtable and the cell were made together; the caller is the runner.
-    unsafe { with_stage::<F, _>(header, poll) }
+    unsafe { with_stage::<W::Future, _>(header, poll) }
 }
 
 unsafe fn drop_future<F: Future>(header: NonNull<Header>) {
@@ -314,11 +304,23 @@ unsafe fn read_output<F: Future>(header: NonNull<Header>, to: *mut ()) {
     unsafe { with_stage::<F, _>(header, read) }
 }
 
-unsafe fn drop_output<F: Future>(header: NonNull<Header>) {
-    // SAFETY: COMPLETE; the caller is the handle, or the runner of a task without one.
-    let drop = |stage: *mut Stage<F>| unsafe { stage.cast::<Output<F>>().drop_in_place() };
+unsafe fn drop_output<W: Spawn>(header: NonNull<Header>) {
+    let drop = |stage: *mut Stage<W::Future>| {
+        let output = stage.cast::<Output<W::Future>>();
+        // SAFETY: COMPLETE; the caller is the handle, or the runner of a task without one.
+        match unsafe { &*output } {
+            Err(error) => unread::error(Ptr(header), error),
+            Ok(value) => {
+                if let Some(failure) = W::failure(value) {
+                    unread::failure(Ptr(header), failure);
+                }
+            }
+        }
+        // SAFETY: as above.
+        unsafe { output.drop_in_place() }
+    };
     // SAFETY: the vtable and the cell were made together.
-    unsafe { with_stage::<F, _>(header, drop) }
+    unsafe { with_stage::<W::Future, _>(header, drop) }
 }
 
 unsafe fn schedule<S: Schedule>(header: NonNull<Header>) {
@@ -330,26 +332,20 @@ unsafe fn schedule<S: Schedule>(header: NonNull<Header>) {
 }
 
 /// Runs foreign code that must not unwind into a runner: a poll, a drop.
-fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
     catch_unwind(AssertUnwindSafe(f))
 }
 
-/// Drops a foreign value, and keeps a panic of it from whoever calls.
-pub(crate) fn drop_guarded<T>(value: T) {
-    if let Err(payload) = guarded(|| drop(value)) {
-        drop_payload(payload);
-    }
-}
-
-/// Drops a panic's payload, whose own drop may panic again.
-pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
-    if let Err(second) = guarded(|| drop(payload)) {
-        // Twice is malice; the second one is leaked, as nothing else can be done with it safely.
-        std::mem::forget(second);
-    }
-}
-
 impl Ptr {
+    /// Gives a newborn task its context variables.
+    #[cold]
+    fn begin_vars(self, given: Option<vars::Context>) {
+        if let Some(context) = given.or_else(vars::inherit) {
+            // Nobody has seen the task: there is no other context yet.
+            let _ = self.cold_or_new().vars.set(context);
+        }
+    }
+
     /// The header. The caller holds a reference, or is the runner.
     #[inline]
     pub(crate) fn header<'a>(self) -> &'a Header {
@@ -366,7 +362,7 @@ impl Ptr {
 
     /// What the caller named it.
     pub(crate) fn given_name(self) -> Option<std::sync::Arc<str>> {
-        self.extra().and_then(|extra| extra.name.lock().clone())
+        self.cold().and_then(|cold| cold.name.lock().clone())
     }
 
     /// The state word, and no more: a scan looks at it while the rest of the block may be free, or about to be
@@ -382,7 +378,7 @@ impl Ptr {
     /// The context, for leaves; `current` comes back to the whole block from it, so it is not reached through
     /// a reference to the header alone.
     #[inline]
-    fn context(self) -> *const TaskContext {
+    pub(crate) fn context(self) -> *const TaskContext {
         // SAFETY: in bounds of the block.
         unsafe { &raw const (*self.0.as_ptr()).rest.context }
     }
@@ -391,32 +387,40 @@ impl Ptr {
         TaskId::new(self.header().rest.context.id).expect("a live task has a number above zero")
     }
 
-    pub(crate) fn extra<'a>(self) -> Option<&'a Extra> {
-        // SAFETY: an `Extra` lives as long as its task, and is never replaced.
-        unsafe { self.header().rest.extra.load(Ordering::Acquire).as_ref() }
+    #[inline(never)]
+    fn drop_owner(self) {
+        if let Some(owner) = self.owner() {
+            // SAFETY: `spawn` took the share over, and it is used for the last time.
+            drop(unsafe { std::ptr::read(owner) });
+        }
     }
 
-    pub(crate) fn extra_or_new<'a>(self) -> &'a Extra {
-        if let Some(extra) = self.extra() {
-            return extra;
+    pub(crate) fn owner<'a>(self) -> Option<&'a std::sync::Arc<Owner>> {
+        let rest = &self.header().rest;
+        if rest.key == UNOWNED {
+            return None;
         }
-        let new = Box::into_raw(Box::new(Extra::default()));
-        let slot = &self.header().rest.extra;
-        let winner = match slot.compare_exchange(
-            std::ptr::null_mut(),
-            new,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            Ok(_) => new,
-            Err(other) => {
-                // SAFETY: made above, and nobody has seen it.
-                drop(unsafe { Box::from_raw(new) });
-                other
-            }
-        };
-        // SAFETY: as in `extra`.
-        unsafe { &*winner }
+        // SAFETY: `spawn` wrote an owner, since there is a key; it stays until the block is freed.
+        Some(unsafe { &rest.parent.owner })
+    }
+
+    /// The number of the task that spawned this one, or that its owner works for; zero: none.
+    pub(crate) fn parent(self) -> u64 {
+        match self.owner() {
+            Some(owner) => owner.parent(),
+            // SAFETY: without an owner it is a number.
+            None => unsafe { self.header().rest.parent.id },
+        }
+    }
+
+    /// The cold part, if there is one.
+    pub(crate) fn cold<'a>(self) -> Option<&'a Cold> {
+        self.header().rest.context.cold()
+    }
+
+    /// The cold part, made if there is none.
+    pub(crate) fn cold_or_new<'a>(self) -> &'a Cold {
+        self.header().rest.context.cold_or_new()
     }
 
     /// Does what a change of the word asks for.
@@ -438,23 +442,31 @@ impl Ptr {
 
     /// Gives the block back; the caller dropped the last reference.
     pub(crate) fn free(self) {
-        let extra = self.header().rest.extra.load(Ordering::Acquire);
-        if !extra.is_null() {
-            // SAFETY: made by `Box::into_raw`; nobody else has the task any more.
-            drop(unsafe { Box::from_raw(extra) });
-        }
         self.header().rest.join.end();
+        if self.header().rest.key != UNOWNED {
+            self.drop_owner();
+        }
+        // SAFETY: nobody else has the task any more, and the block is written anew before it is used again.
+        unsafe { self.context().cast_mut().drop_in_place() };
         // SAFETY: the block came from the slab, and the last reference is gone.
         unsafe { slab::free(self.0.cast()) }
     }
 
-    /// Drops the output and keeps a panic of it from whoever calls.
+    /// Drops an output that nobody looked at: a panic or an error is reported. Keeps a panic of the drop from
+    /// whoever calls.
     pub(crate) fn drop_output(self) {
         // SAFETY: the caller is the one to whom the word gives the output, and it is there.
         if let Err(payload) = guarded(|| unsafe { (self.header().rest.vtable.drop_output)(self.0) })
         {
-            drop_payload(payload);
+            unread::swallowed("the drop of a task's output panicked", Some(self), payload);
         }
+    }
+
+    /// Runs `f`, which is about the task, as if inside it. The caller holds a reference, and nobody polls the task.
+    pub(crate) fn inside<R>(self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: the reference keeps the context alive, and the task is complete, or the caller is its runner.
+        let _entered = unsafe { task_context::enter(self.context()) };
+        f()
     }
 
     /// Takes the output.
@@ -491,163 +503,4 @@ pub(crate) fn mark_yielded(waker: &Waker) -> bool {
         task_context::mark_yielded();
     }
     own
-}
-
-impl Runnable {
-    /// Polls the task once.
-    pub fn run(self) -> Ran {
-        let task = self.0;
-        let header = task.header();
-        let start = header.state.start();
-        if start.has(CANCEL) {
-            return self.deliver();
-        }
-        header.rest.context.wait.clear();
-        let waker = waker::borrowed(task);
-        let mut cx = Context::from_waker(&waker);
-        let gone = StdCell::new(false);
-        // SAFETY: this is the runner, and the task is not complete: the stage holds the future.
-        let poll = || unsafe { (header.rest.vtable.poll)(task.0, &mut cx, &gone) };
-        let (polled, yielded) = self.inside(poll);
-        match polled {
-            Ok(Poll::Pending) if yielded => Ran::Requeue(self),
-            Ok(Poll::Pending) => match header.state.end_pending(start) {
-                AfterPending::Idle => Ran::Pending,
-                AfterPending::Requeue => Ran::Requeue(self),
-            },
-            Ok(Poll::Ready(())) => self.complete(COMPLETE),
-            Err(payload) => self.panicked(payload, gone.get()),
-        }
-    }
-
-    /// Runs code of the future as its task; says too whether the task yielded.
-    ///
-    /// Whatever it sets is the task's alone and put back afterwards: the code may run another task inside, by a
-    /// runtime of its own, and that one's end must not be taken for ours, nor ours for that one's.
-    #[inline]
-    fn inside<R>(&self, f: impl FnOnce() -> R) -> (Result<R, Box<dyn Any + Send>>, bool) {
-        // SAFETY: the runner's reference keeps the context alive; only this thread polls the task.
-        let entered = unsafe { task_context::enter(self.0.context()) };
-        let result = guarded(f);
-        (result, entered.leave())
-    }
-
-    /// Drops the future as its task.
-    fn drop_future(&self) -> Result<(), Box<dyn Any + Send>> {
-        let task = self.0;
-        // SAFETY: the callers are the runner, with the future in its place.
-        self.inside(|| unsafe { (task.header().rest.vtable.drop_future)(task.0) }).0
-    }
-
-    /// Delivers a cancellation: the future is dropped where it is suspended.
-    #[cold]
-    fn deliver(self) -> Ran {
-        let task = self.0;
-        let _ = task.state().take_cancel();
-        let (how, error) = match self.drop_future() {
-            Ok(()) => {
-                let reason = task.extra().and_then(|extra| extra.reason.lock().clone());
-                (COMPLETE | CANCELLED, JoinError::cancelled(task.id(), task.given_name(), reason))
-            }
-            Err(payload) => (COMPLETE, self.error_of(payload)),
-        };
-        // SAFETY: this is the runner, and the future is gone.
-        unsafe { (task.header().rest.vtable.write_error)(task.0, error) };
-        self.complete(how)
-    }
-
-    #[cold]
-    fn error_of(&self, payload: Box<dyn Any + Send>) -> JoinError {
-        JoinError::panicked(self.0.id(), self.0.given_name(), payload, panic_site::take())
-    }
-
-    /// Ends a task whose poll panicked. What is left of the future is dropped.
-    #[cold]
-    fn panicked(self, payload: Box<dyn Any + Send>, gone: bool) -> Ran {
-        let task = self.0;
-        let error = self.error_of(payload);
-        // A ready future that panicked in its drop is gone already, as far as it can go.
-        if !gone {
-            if let Err(second) = self.drop_future() {
-                drop_payload(second);
-            }
-        }
-        // SAFETY: this is the runner, and the future is gone.
-        unsafe { (task.header().rest.vtable.write_error)(task.0, error) };
-        self.complete(COMPLETE)
-    }
-
-    #[inline]
-    fn complete(self, how: u64) -> Ran {
-        let task = self.0;
-        let peek = || task.header().rest.join.peek();
-        let joiner = match task.state().complete(how, peek) {
-            AfterReady::Done => None,
-            // SAFETY: WAITS was set from the copy to the exchange, which made the waker ours.
-            AfterReady::WakeJoiner(words) => Some(unsafe { words.into_waker() }),
-            AfterReady::WakeRenewed => {
-                // SAFETY: the exchange showed WAITS, so the waker is ours, and nobody writes any more.
-                let joiner = unsafe { peek().into_waker() };
-                task.follow(task.state().drop_ref_of_complete());
-                Some(joiner)
-            }
-            AfterReady::DropOutput => {
-                task.drop_output();
-                task.follow(task.state().drop_ref_of_complete());
-                None
-            }
-        };
-        Ran::Complete(Joiner(joiner))
-    }
-
-    /// The seat this task has to run on, if any.
-    #[inline]
-    pub fn pin(&self) -> Option<u32> {
-        self.0.pin()
-    }
-
-    /// The task's number.
-    pub fn id(&self) -> TaskId {
-        self.0.id()
-    }
-
-    /// A waker of the task, such as its future sees.
-    pub fn waker(&self) -> Waker {
-        Waker::clone(&waker::borrowed(self.0))
-    }
-
-    /// The pointer, for a slot or an intrusive queue.
-    #[inline]
-    pub fn into_raw(self) -> NonNull<()> {
-        self.0.0.cast()
-    }
-
-    /// The task again.
-    ///
-    /// # Safety
-    /// `raw` came from `into_raw`, and is given back once.
-    #[inline]
-    pub unsafe fn from_raw(raw: NonNull<()>) -> Self {
-        Self(Ptr(raw.cast()))
-    }
-
-    /// Reads the word that belongs to the queue which holds the task.
-    ///
-    /// # Safety
-    /// `raw` is in an intrusive queue of the caller's.
-    #[inline]
-    pub unsafe fn next_of(raw: NonNull<()>) -> *mut () {
-        // SAFETY: a task that is queued is alive, and its queue alone uses `next`.
-        Ptr(raw.cast()).header().next.with(|next| unsafe { *next }).cast()
-    }
-
-    /// Writes the word that belongs to the queue which holds the task.
-    ///
-    /// # Safety
-    /// As for `next_of`.
-    #[inline]
-    pub unsafe fn set_next_of(raw: NonNull<()>, to: *mut ()) {
-        // SAFETY: as in `next_of`.
-        Ptr(raw.cast()).header().next.with_mut(|next| unsafe { *next = to.cast() });
-    }
 }

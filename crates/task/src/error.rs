@@ -1,10 +1,15 @@
 //! Why a task gave no output: it was cancelled, it panicked, or it waited for itself.
 
 use crate::meta::TaskId;
+use crate::panic_site;
+use crate::task_ref::TaskRef;
+use kasasagi_primitive::report::panic_message;
+use kasasagi_primitive::request::{Cause, Reason};
 use kasasagi_primitive::sync::Mutex;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 /// Why awaiting a [`Task`](crate::Task) gave no output.
@@ -19,15 +24,28 @@ struct Repr {
 }
 
 enum Kind {
-    Cancelled { reason: Option<Arc<str>> },
+    Cancelled(Cause),
     // A payload is Send and not Sync; behind a lock the error is both.
-    Panicked { payload: Mutex<Box<dyn Any + Send>>, place: Option<Arc<str>> },
+    Panicked {
+        payload: Mutex<Box<dyn Any + Send>>,
+        place: Option<Arc<str>>,
+    },
     SelfAwait,
+    /// The task is a child of a group, which has what it failed with.
+    InGroup {
+        panic: Option<Arc<str>>,
+    },
+}
+
+/// What a task panicked with, and where.
+pub(crate) struct Panic<'a> {
+    pub(crate) payload: &'a Mutex<Box<dyn Any + Send>>,
+    pub(crate) place: Option<Arc<str>>,
 }
 
 impl JoinError {
-    pub(crate) fn cancelled(id: TaskId, name: Option<Arc<str>>, reason: Option<Arc<str>>) -> Self {
-        Self(Box::new(Repr { id, name, kind: Kind::Cancelled { reason } }))
+    pub(crate) fn cancelled(id: TaskId, name: Option<Arc<str>>, cause: Cause) -> Self {
+        Self(Box::new(Repr { id, name, kind: Kind::Cancelled(cause) }))
     }
 
     pub(crate) fn panicked(
@@ -44,14 +62,33 @@ impl JoinError {
         Self(Box::new(Repr { id, name, kind: Kind::SelfAwait }))
     }
 
+    /// A child of a group failed, and the group has the error.
+    pub fn failed_in_group(task: &TaskRef) -> Self {
+        Self(Box::new(Repr {
+            id: task.id(),
+            name: Some(task.name()),
+            kind: Kind::InGroup { panic: None },
+        }))
+    }
+
+    /// A child of a group panicked, on this thread: one error for the group, with the payload, and one for whoever
+    /// awaits the child.
+    pub fn panicked_in_group(task: &TaskRef, payload: Box<dyn Any + Send>) -> (Self, Self) {
+        let text = panic_message(&*payload).unwrap_or("with a payload that is no text").into();
+        let (id, name) = (task.id(), Some(task.name()));
+        let told = Kind::InGroup { panic: Some(text) };
+        let error = Self::panicked(id, name.clone(), payload, panic_site::take());
+        (error, Self(Box::new(Repr { id, name, kind: told })))
+    }
+
     /// Whether the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0.kind, Kind::Cancelled { .. })
+        matches!(self.0.kind, Kind::Cancelled(_))
     }
 
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
-        matches!(self.0.kind, Kind::Panicked { .. })
+        matches!(self.0.kind, Kind::Panicked { .. } | Kind::InGroup { panic: Some(_) })
     }
 
     /// The task's number.
@@ -62,7 +99,30 @@ impl JoinError {
     /// Why the task was cancelled, as the one who cancelled it said; `None` for a panic or without a reason.
     pub fn reason(&self) -> Option<&str> {
         match &self.0.kind {
-            Kind::Cancelled { reason } => reason.as_deref(),
+            Kind::Cancelled(cause) => cause.reason.as_ref().map(Reason::as_str),
+            _ => None,
+        }
+    }
+
+    /// Where the program asked for the cancellation; `None` for a panic.
+    pub fn cancelled_at(&self) -> Option<&'static Location<'static>> {
+        self.cause()?.place
+    }
+
+    /// The number of the task that asked for the cancellation; `None` if no task did.
+    pub fn cancelled_by(&self) -> Option<TaskId> {
+        self.cause()?.by.and_then(TaskId::new)
+    }
+
+    /// Where the task waited when the cancellation reached it; `None` for a panic, if it had not begun, and if it waited
+    /// for a future that does not say.
+    pub fn interrupted_at(&self) -> Option<&'static Location<'static>> {
+        self.cause()?.interrupted
+    }
+
+    fn cause(&self) -> Option<&Cause> {
+        match &self.0.kind {
+            Kind::Cancelled(cause) => Some(cause),
             _ => None,
         }
     }
@@ -76,23 +136,24 @@ impl JoinError {
         }
     }
 
-    /// The panic's payload, to be given to [`std::panic::resume_unwind`].
+    /// The panic, for a report of it.
+    pub(crate) fn panic(&self) -> Option<Panic<'_>> {
+        let Kind::Panicked { payload, place } = &self.0.kind else { return None };
+        Some(Panic { payload, place: place.clone() })
+    }
+
+    /// The panic's payload, or its text if the task is a child of a group, which has the payload; to be given to
+    /// [`std::panic::resume_unwind`].
     ///
     /// # Errors
     /// The error itself, if the task did not panic.
     pub fn into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match self.0.kind {
             Kind::Panicked { payload, .. } => Ok(payload.into_inner()),
+            Kind::InGroup { panic: Some(text) } => Ok(Box::new(text.to_string())),
             _ => Err(self),
         }
     }
-}
-
-fn message(payload: &(dyn Any + Send)) -> Option<&str> {
-    payload
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 impl fmt::Display for JoinError {
@@ -102,19 +163,23 @@ impl fmt::Display for JoinError {
             None => write!(f, "task `{}`", self.0.id)?,
         }
         match &self.0.kind {
-            Kind::Cancelled { reason: None } => write!(f, " was cancelled"),
-            Kind::Cancelled { reason: Some(reason) } => write!(f, " was cancelled: {reason}"),
+            Kind::Cancelled(Cause { reason: None, .. }) => write!(f, " was cancelled"),
+            Kind::Cancelled(Cause { reason: Some(reason), .. }) => {
+                write!(f, " was cancelled: {reason}")
+            }
             Kind::Panicked { payload, place } => {
                 write!(f, " panicked")?;
                 if let Some(place) = place {
                     write!(f, " at {place}")?;
                 }
                 let payload = payload.lock();
-                match message(&**payload) {
+                match panic_message(&**payload) {
                     Some(text) => write!(f, ": {text}"),
                     None => Ok(()),
                 }
             }
+            Kind::InGroup { panic: None } => write!(f, " failed; its group has the error"),
+            Kind::InGroup { panic: Some(text) } => write!(f, " panicked: {text}"),
             Kind::SelfAwait => write!(
                 f,
                 " cannot await itself: it would wait for ever. Await the handle in another task, or return \
@@ -126,7 +191,14 @@ impl fmt::Display for JoinError {
 
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "JoinError({self})")
+        write!(f, "JoinError({self}")?;
+        if let Some(place) = self.cancelled_at() {
+            write!(f, ", asked at {place}")?;
+        }
+        if let Some(place) = self.interrupted_at() {
+            write!(f, ", while it waited at {place}")?;
+        }
+        f.write_str(")")
     }
 }
 

@@ -1,20 +1,25 @@
-//! The handles: `Task<T>` waits for an output, `TaskRef` inspects and cancels.
+//! The handle `Task<T>`: waits for an output, cancels, tells.
 #![allow(unsafe_code, reason = "a handle is a pointer; what it may touch, the state word says")]
 
-use crate::cell::{self, Header, Ptr};
+use crate::cell::{self, Ptr};
 use crate::error::JoinError;
-use crate::meta::{TaskId, TaskInfo, TaskState};
-use crate::state::{After, CANCEL, CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
+use crate::meta::TaskId;
+use crate::state::{CANCELLED, COMPLETE, Join as Joined, Snapshot, WAITS};
+use crate::task_ref::{TaskRef, told};
+use crate::unread;
+use crate::word::{FLAT, TAKEN, Waited, Word};
+use kasasagi_primitive::request::Cause;
 use kasasagi_primitive::sync::atomic::Ordering;
-use kasasagi_primitive::task_context;
+use kasasagi_primitive::vars::Context as Vars;
 use kasasagi_primitive::wait_site::WaitKind;
+use kasasagi_primitive::{scope, task_context};
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::Pin;
-use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// A spawned future: waits for its output, cancels it, tells about it.
 ///
@@ -22,41 +27,9 @@ use std::task::{Context, Poll};
 /// handle. Dropping it detaches: the task runs on, and its output is dropped.
 ///
 /// Counterpart: `asyncio.Task`. There, a task that nobody refers to may vanish; here it may not.
-#[must_use = "dropping a `Task` detaches it: write `drop(task)` to say so, or `.await` it"]
 pub struct Task<T> {
     word: Word,
     _output: PhantomData<T>,
-}
-
-/// The pointer to the task; its lowest bit says that the output was given out, and what is left is a reference. One
-/// word, since programs keep many handles.
-#[derive(Clone, Copy)]
-struct Word(NonNull<u8>);
-
-const TAKEN: usize = 1;
-
-impl Word {
-    fn new(task: Ptr) -> Self {
-        const { assert!(align_of::<Header>() > TAKEN) };
-        Self(task.0.cast())
-    }
-
-    #[inline]
-    fn task(self) -> Ptr {
-        let header = self.0.as_ptr().map_addr(|address| address & !TAKEN);
-        // SAFETY: a header's address has more bits than the lowest one, so it is not null without it.
-        Ptr(unsafe { NonNull::new_unchecked(header) }.cast())
-    }
-
-    #[inline]
-    fn is_taken(self) -> bool {
-        self.0.addr().get() & TAKEN != 0
-    }
-
-    #[inline]
-    fn taken(self) -> Self {
-        Self(self.0.map_addr(|address| address | TAKEN))
-    }
 }
 
 // SAFETY: the handle moves and drops the output, and nothing else that depends on `T`.
@@ -90,7 +63,7 @@ impl<T> Task<T> {
 
     /// Names the task anew.
     pub fn set_name(&self, name: impl fmt::Display) {
-        *self.task().extra_or_new().name.lock() = Some(name.to_string().into());
+        *self.task().cold_or_new().name.lock() = Some(name.to_string().into());
     }
 
     /// Whether the task has ended.
@@ -103,23 +76,51 @@ impl<T> Task<T> {
         self.task().state().load(Ordering::Acquire).has(CANCELLED)
     }
 
-    /// Asks the task to end: at its present suspension point, or at the next, its future is dropped.
+    /// Asks the task to end: at its present suspension point, or at the next, the innermost cancel scope on each of its
+    /// branches is told; without a scope its future is dropped.
     ///
-    /// `false` if it has ended already. A value that it returns before that wins.
+    /// `false` if it has ended already. A value that it returns before that wins. Requests are counted, see
+    /// [`cancelling`](Self::cancelling); those that are pending together are delivered once.
     ///
     /// Counterpart: `asyncio.Task.cancel`.
+    #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.task().cancel()
+        self.task().cancel(None, Location::caller())
     }
 
-    /// As [`cancel`](Self::cancel), with a reason that the one who awaits the task can read.
+    /// As [`cancel`](Self::cancel), with a reason that the task itself and the one who awaits it can read.
+    ///
+    /// Counterpart: `asyncio.Task.cancel(msg)`.
+    #[track_caller]
     pub fn cancel_with(&self, reason: impl fmt::Display) -> bool {
-        self.task().cancel_with(&reason)
+        self.task().cancel(Some(told(&reason)), Location::caller())
+    }
+
+    /// Takes one request to cancel the task back, and returns how many are left. At zero, a request that was not
+    /// delivered yet is withdrawn.
+    ///
+    /// Counterpart: `asyncio.Task.uncancel`.
+    pub fn uncancel(&self) -> usize {
+        self.task().uncancel()
+    }
+
+    /// How many requests to cancel the task were made and not taken back. Timeouts and groups do not count.
+    ///
+    /// Counterpart: `asyncio.Task.cancelling`.
+    pub fn cancelling(&self) -> usize {
+        self.task().cancelling()
     }
 
     /// The output, if the task has ended and the output was not taken.
     pub fn try_take(&mut self) -> Option<Result<T, JoinError>> {
         (!self.word.is_taken() && self.is_finished()).then(|| self.take())
+    }
+
+    /// The context that the task runs in, itself: the one it was given, or its own.
+    ///
+    /// Counterpart: `asyncio.Task.get_context`.
+    pub fn context(&self) -> Vars {
+        Vars::of(&self.task().header().rest.context)
     }
 
     /// A reference that inspects and cancels, and does not join.
@@ -128,12 +129,47 @@ impl<T> Task<T> {
     }
 
     fn take(&mut self) -> Result<T, JoinError> {
-        self.word = self.word.taken();
-        // SAFETY: the callers saw COMPLETE and `taken` unset; `T` is the output by `new`'s contract.
-        unsafe { self.task().read_output() }
+        let word = self.word;
+        self.word = word.with(TAKEN);
+        // SAFETY: the callers saw COMPLETE and `taken` unset.
+        unsafe { Self::read(word) }
     }
 
+    /// # Safety
+    /// As for `Ptr::read_output`.
+    #[inline]
+    unsafe fn read(word: Word) -> Result<T, JoinError> {
+        if word.is_flat() {
+            // SAFETY: by `flatten`, the task's output type is a `Result` of this handle's; else the caller's promise.
+            return unsafe { word.task().read_output::<Result<T, JoinError>>() }?;
+        }
+        // SAFETY: `T` is the output by `new`'s contract; else the caller's promise.
+        unsafe { word.task().read_output() }
+    }
+
+    #[inline]
     fn poll_join(
+        &mut self,
+        cx: &mut Context<'_>,
+        place: &'static Location<'static>,
+    ) -> Poll<Result<T, JoinError>> {
+        if !self.word.is_common() || scope::is_offering() {
+            return self.poll_uncommon(cx, place);
+        }
+        if !self.is_finished() {
+            match self.word.wait(cx, place) {
+                Waited::Complete => {}
+                Waited::Pending => return Poll::Pending,
+                Waited::Itself => return Poll::Ready(Err(self.word.awaits_itself())),
+            }
+        }
+        std::task::ready!(kasasagi_primitive::coop::poll_proceed(cx));
+        Poll::Ready(self.take())
+    }
+
+    /// The wait is an entry in the tree of whoever waits, or may have to become one; see `awaited.rs`.
+    #[cold]
+    fn poll_uncommon(
         &mut self,
         cx: &mut Context<'_>,
         place: &'static Location<'static>,
@@ -143,14 +179,37 @@ impl<T> Task<T> {
             "task `{}` was awaited again after it had given its output: await a task once",
             self.task().name()
         );
-        if self.poll_complete(cx).is_pending() {
-            if cell::current() == Some(self.task()) {
-                return Poll::Ready(Err(JoinError::self_await(
-                    self.id(),
-                    self.task().given_name(),
-                )));
+        std::task::ready!(self.look_around());
+        match self.word.wait(cx, place) {
+            Waited::Complete => {}
+            Waited::Pending => return Poll::Pending,
+            Waited::Itself => return Poll::Ready(Err(self.word.awaits_itself())),
+        }
+        std::task::ready!(kasasagi_primitive::coop::poll_proceed(cx));
+        if self.word.is_entered() {
+            std::task::ready!(self.task().answered());
+            self.word = self.word.entered(false);
+        }
+        Poll::Ready(self.take())
+    }
+
+    /// Waits for the output at `place`, and is no cancel scope: for combinators, which keep the handle.
+    ///
+    /// # Panics
+    /// If the output was given out before.
+    pub fn poll_output(
+        &mut self,
+        cx: &mut Context<'_>,
+        place: &'static Location<'static>,
+    ) -> Poll<Result<T, JoinError>> {
+        if self.word.is_taken() {
+            return Poll::Ready(self.output());
+        }
+        if self.word.poll_complete(cx).is_pending() {
+            if self.is_current() {
+                return Poll::Ready(self.output());
             }
-            let id = usize::try_from(self.task().id().as_u64()).unwrap_or(usize::MAX);
+            let id = usize::try_from(self.id().as_u64()).unwrap_or(usize::MAX);
             task_context::waiting(WaitKind::Join, id, place);
             return Poll::Pending;
         }
@@ -158,38 +217,153 @@ impl<T> Task<T> {
         Poll::Ready(self.take())
     }
 
-    /// Waits for COMPLETE; the waker is in the join cell if it is pending.
-    fn poll_complete(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// The one who waits may have been cancelled; see `awaited.rs`.
+    #[cold]
+    fn look_around(&mut self) -> Poll<()> {
+        let (entered, poll) =
+            if self.word.is_entered() { self.task().poll_entered() } else { self.task().accept() };
+        self.word = self.word.entered(entered);
+        poll
+    }
+}
+
+/// For whoever waits for many tasks.
+impl<T> Task<T> {
+    /// Leaves `waker` in place of what the handle left before, to be woken by value at the end of the task.
+    ///
+    /// # Errors
+    /// Gives it back if the task has ended, or is the one that this code runs in: it would wait for itself.
+    #[inline]
+    pub(crate) fn leave(&self, waker: Waker) -> Result<(), Waker> {
         let state = self.task().state();
         let now = state.load(Ordering::Acquire);
-        if now.has(COMPLETE) {
-            return Poll::Ready(());
+        if now.has(COMPLETE) || self.is_current() {
+            return Err(waker);
+        }
+        if now.has(WAITS) && self.take_back().is_none() {
+            return Err(waker);
         }
         let cell = &self.task().header().rest.join;
-        if now.has(WAITS) {
-            if cell.is(cx.waker()) {
-                return Poll::Pending;
-            }
-            match state.clear_waits() {
-                Joined::Complete => return Poll::Ready(()),
-                // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
-                Joined::Pending => drop(unsafe { cell.peek().into_waker() }),
-            }
-        }
-        cell.put(cx.waker().clone());
+        cell.put(waker);
         match state.set_waits() {
-            Joined::Pending => Poll::Pending,
-            Joined::Complete => {
-                // SAFETY: the completer saw no WAITS and will not look: the waker is ours again.
-                drop(unsafe { cell.peek().into_waker() });
-                Poll::Ready(())
+            Joined::Pending => Ok(()),
+            // SAFETY: the completer saw no WAITS and will not look: the waker is ours again.
+            Joined::Complete => Err(unsafe { cell.peek().into_waker() }),
+        }
+    }
+
+    /// Takes back the waker that the handle left, so that it is not woken at the end of the task.
+    pub fn forget_waiter(&mut self) {
+        if self.task().state().load(Ordering::Acquire).has(WAITS) {
+            drop(self.take_back());
+        }
+    }
+
+    /// Drops the handle, and whatever the task ends with: nobody is told of that, as who drops it knows enough.
+    pub fn disregard(self) {
+        if !self.is_finished() {
+            self.task().cold_or_new().disregarded.store(true, Ordering::Release);
+        }
+        let mut task = self;
+        // If it has ended, it is looked at.
+        drop(task.try_take());
+    }
+
+    /// The waker in the join cell; `None` if the task has ended, and woken it. WAITS was seen.
+    fn take_back(&self) -> Option<Waker> {
+        match self.task().state().clear_waits() {
+            Joined::Complete => None,
+            // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
+            Joined::Pending => Some(unsafe { self.task().header().rest.join.peek().into_waker() }),
+        }
+    }
+
+    /// Asks the task to end for the same cause as whoever waits for it.
+    pub fn cancel_for(&self, cause: &Cause) -> bool {
+        let cause = Cause { interrupted: None, ..cause.clone() };
+        self.task().ask_to_end(cause)
+    }
+
+    /// Whether the task has ended with an output of which `f` says so; the output stays where it is.
+    fn has_ended_with(&mut self, f: impl FnOnce(&Result<T, JoinError>) -> bool) -> bool {
+        if self.word.is_taken() || !self.is_finished() {
+            return false;
+        }
+        // SAFETY: COMPLETE was seen and `taken` is unset. What is read is a copy, which is looked at while the original
+        // is not, and then forgotten: the output is still to be taken.
+        let copy = ManuallyDrop::new(unsafe { Self::read(self.word) });
+        f(&copy)
+    }
+
+    /// Whether the task has ended by a panic, and its output was not taken.
+    pub fn has_panicked(&mut self) -> bool {
+        self.has_ended_with(|output| output.as_ref().is_err_and(JoinError::is_panic))
+    }
+
+    fn is_current(&self) -> bool {
+        cell::current() == Some(self.task())
+    }
+
+    /// The output of a task whose end was told by [`Ends`](crate::Ends).
+    ///
+    /// # Errors
+    /// If the task was cancelled or panicked; if it is the one that this code runs in.
+    ///
+    /// # Panics
+    /// If the output was given out before, or the task has not ended.
+    #[track_caller]
+    pub fn output(&mut self) -> Result<T, JoinError> {
+        match self.try_take() {
+            Some(output) => output,
+            None if self.is_current() => {
+                Err(JoinError::self_await(self.id(), self.task().given_name()))
             }
+            None => panic!(
+                "task `{}` was awaited again after it had given its output: await a task once",
+                self.name()
+            ),
         }
     }
 }
 
+impl<T> Task<Result<T, JoinError>> {
+    /// The same task, with a handle that gives the `Result` that its future returns, and no other around it.
+    pub fn flatten(self) -> Task<T> {
+        // One level only: what is flat already stays as it is, in a handle of its own type.
+        assert!(!self.word.is_flat(), "a task's output is flattened once");
+        let word = ManuallyDrop::new(self).word.with(FLAT);
+        Task { word, _output: PhantomData }
+    }
+}
+
+impl<T, E> Task<Result<T, E>> {
+    /// Whether the task has ended by a panic or with an error of its own, and its output was not taken.
+    pub fn has_failed(&mut self) -> bool {
+        self.has_ended_with(|output| match output {
+            Ok(output) => output.is_err(),
+            Err(error) => error.is_panic(),
+        })
+    }
+}
+
 impl<T> Drop for Task<T> {
+    #[inline]
     fn drop(&mut self) {
+        let task = self.task();
+        if self.word.is_spent() {
+            task.follow(task.state().drop_ref_of_complete());
+        } else if self.word.is_entered() || !task.state().try_drop_unawaited() {
+            self.let_go();
+        }
+    }
+}
+
+impl<T> Task<T> {
+    #[inline(never)]
+    fn let_go(&mut self) {
+        if self.word.is_entered() {
+            scope::leave_wait(self.id().as_u64(), false);
+        }
         let state = self.task().state();
         let mut now = state.load(Ordering::Acquire);
         while !now.has(COMPLETE) {
@@ -203,9 +377,7 @@ impl<T> Drop for Task<T> {
         }
         self.task().follow(state.drop_ref_of_complete());
     }
-}
 
-impl<T> Task<T> {
     fn detach(&self, now: Snapshot) -> Result<(), Snapshot> {
         // The waker's bits are copied before the exchange, since after it the block may be gone; they become
         // a waker only if the exchange shows that the completer has not taken it.
@@ -215,7 +387,7 @@ impl<T> Task<T> {
             // SAFETY: WAITS was set, and the exchange that cleared it made the waker ours.
             let waker = unsafe { words.into_waker() };
             // A foreign waker's drop may panic; handles are dropped while unwinding, too.
-            cell::drop_guarded(waker);
+            unread::drop_of(None, waker);
         }
         Ok(())
     }
@@ -263,158 +435,5 @@ impl<T> Future for Join<T> {
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.task().info(), f)
-    }
-}
-
-/// Inspects and cancels a task from elsewhere; does not join.
-///
-/// It keeps the task's memory, not the task: that ends as if nobody looked.
-pub struct TaskRef(Ptr);
-
-// SAFETY: a reference reaches words and names only, never the future or the output.
-unsafe impl Send for TaskRef {}
-// SAFETY: as above.
-unsafe impl Sync for TaskRef {}
-
-impl TaskRef {
-    fn of(task: Ptr) -> Self {
-        task.state().add_ref();
-        Self(task)
-    }
-
-    /// A reference to the task in a block that a scan came across, unless it is free or complete.
-    pub(crate) fn try_of(task: Ptr) -> Option<Self> {
-        // Lazily: a `TaskRef` that is made gives a reference up when it is dropped.
-        task.state().try_ref_incomplete().then(|| Self(task))
-    }
-
-    /// The task's number.
-    pub fn id(&self) -> TaskId {
-        self.0.id()
-    }
-
-    /// The task's name, or `Task-<n>`.
-    pub fn name(&self) -> Arc<str> {
-        self.0.name()
-    }
-
-    /// Names the task anew.
-    pub fn set_name(&self, name: impl fmt::Display) {
-        *self.0.extra_or_new().name.lock() = Some(name.to_string().into());
-    }
-
-    /// Whether the task has ended.
-    pub fn is_finished(&self) -> bool {
-        self.0.state().load(Ordering::Acquire).has(COMPLETE)
-    }
-
-    /// Whether the task has ended by cancellation.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.state().load(Ordering::Acquire).has(CANCELLED)
-    }
-
-    /// Asks the task to end; see [`Task::cancel`].
-    pub fn cancel(&self) -> bool {
-        self.0.cancel()
-    }
-
-    /// As [`cancel`](Self::cancel), with a reason that the one who awaits the task can read.
-    pub fn cancel_with(&self, reason: impl fmt::Display) -> bool {
-        self.0.cancel_with(&reason)
-    }
-
-    /// As [`cancel_with`](Self::cancel_with), unless a reason was given before.
-    pub fn cancel_with_default(&self, reason: &'static str) -> bool {
-        if !self.0.state().load(Ordering::Acquire).has(CANCEL) {
-            self.0.extra_or_new().reason.lock().get_or_insert_with(|| reason.into());
-        }
-        self.cancel()
-    }
-
-    /// The seat that the task has to run on, if any.
-    pub fn pin(&self) -> Option<u32> {
-        self.0.pin()
-    }
-
-    /// What is known of the task now.
-    pub fn info(&self) -> TaskInfo {
-        self.0.info()
-    }
-}
-
-impl Clone for TaskRef {
-    fn clone(&self) -> Self {
-        Self::of(self.0)
-    }
-}
-
-impl Drop for TaskRef {
-    fn drop(&mut self) {
-        let after: After = self.0.state().drop_ref();
-        self.0.follow(after);
-    }
-}
-
-impl PartialEq for TaskRef {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for TaskRef {}
-
-impl fmt::Debug for TaskRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.info(), f)
-    }
-}
-
-/// The task that this code runs in; `None` outside tasks.
-///
-/// Counterpart: `asyncio.current_task`.
-pub fn try_current() -> Option<TaskRef> {
-    cell::current().map(TaskRef::of)
-}
-
-impl Ptr {
-    fn name(self) -> Arc<str> {
-        self.given_name().unwrap_or_else(|| self.id().to_string().into())
-    }
-
-    fn cancel(self) -> bool {
-        match self.state().cancel() {
-            Some(after) => {
-                self.follow(after);
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn cancel_with(self, reason: &dyn fmt::Display) -> bool {
-        *self.extra_or_new().reason.lock() = Some(reason.to_string().into());
-        self.cancel()
-    }
-
-    fn info(self) -> TaskInfo {
-        let now = self.state().load(Ordering::Acquire);
-        let state = if now.has(CANCELLED) {
-            TaskState::Cancelled
-        } else if now.has(COMPLETE) {
-            TaskState::Finished
-        } else if now.has(CANCEL) {
-            TaskState::Cancelling
-        } else {
-            TaskState::Pending
-        };
-        let header = self.header();
-        TaskInfo {
-            id: self.id(),
-            name: self.name(),
-            state,
-            spawned_at: header.rest.spawned_at,
-            parent: TaskId::new(header.rest.parent),
-            wait: if now.is_idle() { header.rest.context.wait.get() } else { None },
-        }
     }
 }

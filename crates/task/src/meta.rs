@@ -1,7 +1,10 @@
 //! Who a task is: its number, its name, where it was spawned, and by whom.
 
+use crate::eager::Eager;
+use crate::in_context::InContext;
+use crate::owner::Owned;
 use kasasagi_primitive::counter::Counter;
-use kasasagi_primitive::sync::Mutex;
+use kasasagi_primitive::vars::Context;
 use kasasagi_primitive::wait_site::Wait;
 use std::fmt;
 use std::num::NonZeroU64;
@@ -73,19 +76,6 @@ impl Ids {
     }
 }
 
-/// What most tasks never need, allocated when they do.
-#[derive(Debug, Default)]
-pub(crate) struct Extra {
-    pub(crate) name: Mutex<Option<Arc<str>>>,
-    pub(crate) reason: Mutex<Option<Arc<str>>>,
-}
-
-impl Extra {
-    pub(crate) fn named(name: Option<Arc<str>>) -> Self {
-        Self { name: Mutex::new(name), reason: Mutex::new(None) }
-    }
-}
-
 /// Something that can be spawned: a future, or a future with a name.
 pub trait Spawn {
     /// The future's output.
@@ -94,6 +84,18 @@ pub trait Spawn {
     type Future: Future<Output = Self::Output>;
     /// The future, and what was said about the task it will be.
     fn into_parts(self) -> (Self::Future, Attributes);
+    /// Who has to know when the task is done; asked once, before the future is where it stays.
+    #[inline]
+    fn owned(future: &mut Self::Future) -> Option<Owned> {
+        let _ = future;
+        None
+    }
+    /// What of this output is an error that must not go unseen: it is reported if nobody takes the output.
+    #[inline]
+    fn failure(output: &Self::Output) -> Option<&dyn fmt::Display> {
+        let _ = output;
+        None
+    }
 }
 
 /// What is said about a task before it is spawned.
@@ -102,6 +104,12 @@ pub trait Spawn {
 pub struct Attributes {
     /// Its name; `Task-<n>` if there is none.
     pub name: Option<Arc<str>>,
+    /// The context it runs in; a copy of what its parent's gives children if there is none.
+    pub context: Option<Context>,
+    /// Whether its first poll is made inside the spawn, where that is inside another task's poll.
+    pub eager: bool,
+    /// Whether it is a cleanup, which no request ends, however early it comes.
+    pub deaf: bool,
 }
 
 impl<F: Future> Spawn for F {
@@ -121,11 +129,50 @@ pub struct Named<F> {
     name: Arc<str>,
 }
 
+impl<F: Future> Named<F> {
+    pub(crate) fn new(future: F, name: impl fmt::Display) -> Self {
+        Self { future, name: name.to_string().into() }
+    }
+
+    /// Says in which context it runs; see [`FutureExt::in_context`].
+    pub fn in_context(self, context: &Context) -> InContext<Self> {
+        InContext::new(self, context)
+    }
+
+    /// Has it begin inside the spawn; see [`FutureExt::eager`].
+    pub fn eager(self) -> Eager<Self> {
+        Eager::new(self)
+    }
+}
+
 impl<F: Future> Spawn for Named<F> {
     type Output = F::Output;
     type Future = F;
     fn into_parts(self) -> (F, Attributes) {
-        (self.future, Attributes { name: Some(self.name) })
+        (self.future, Attributes { name: Some(self.name), ..Attributes::default() })
+    }
+}
+
+/// A future whose error is reported if nobody looks at it, once it is a task.
+#[derive(Debug)]
+#[must_use = "it does nothing until it is given to `spawn`"]
+pub struct Fallible<W>(W);
+
+impl<W> Fallible<W> {
+    /// Says so of `what`.
+    pub fn new(what: W) -> Self {
+        Self(what)
+    }
+}
+
+impl<T, E: fmt::Display, W: Spawn<Output = Result<T, E>>> Spawn for Fallible<W> {
+    type Output = W::Output;
+    type Future = W::Future;
+    fn into_parts(self) -> (W::Future, Attributes) {
+        self.0.into_parts()
+    }
+    fn failure(output: &Self::Output) -> Option<&dyn fmt::Display> {
+        output.as_ref().err().map(|error| error as &dyn fmt::Display)
     }
 }
 
@@ -145,7 +192,26 @@ pub trait FutureExt: Future + Sized {
     ///
     /// Counterpart: `asyncio.create_task(coro, name=…)`.
     fn named(self, name: impl fmt::Display) -> Named<Self> {
-        Named { future: self, name: name.to_string().into() }
+        Named::new(self, name)
+    }
+
+    /// Says in which context it runs: spawned or awaited, it sees the variables of `context`, and what it sets stays
+    /// there. Without this, a task runs in a copy of its parent's.
+    ///
+    /// Counterpart: `asyncio.create_task(coro, context=…)`.
+    fn in_context(self, context: &Context) -> InContext<Self> {
+        InContext::new(self, context)
+    }
+
+    /// Has it begin inside the spawn, which polls it once as the new task, before it returns.
+    ///
+    /// A future that does not wait has ended then, and was never queued; one that does goes on as any other task. Only a
+    /// task begins another so: spawned from elsewhere, it begins when a worker comes to it. The one that spawns waits
+    /// meanwhile, and lends its stack: not for long first steps, nor for deep recursion.
+    ///
+    /// Counterpart: `asyncio.create_task(coro, eager_start=True)`, `asyncio.eager_task_factory`.
+    fn eager(self) -> Eager<Self> {
+        Eager::new(self)
     }
 }
 
@@ -159,6 +225,8 @@ pub enum TaskState {
     Pending,
     /// Asked to end, and not ended yet.
     Cancelling,
+    /// Its future has ended, and a cleanup that it owes has not.
+    Finishing,
     /// Ended by cancellation.
     Cancelled,
     /// Ended with a value or a panic.
@@ -171,6 +239,7 @@ impl TaskState {
         match self {
             Self::Pending => "pending",
             Self::Cancelling => "cancelling",
+            Self::Finishing => "finishing",
             Self::Cancelled => "cancelled",
             Self::Finished => "finished",
         }

@@ -55,6 +55,7 @@ fn loom_join_cell_a_copy_of_a_renewed_waker_is_thrown_away() {
                     AfterReady::WakeRenewed => drop(unsafe { cell.peek().into_waker() }),
                     AfterReady::Done => {}
                     AfterReady::DropOutput => unreachable!("the handle lives"),
+                    AfterReady::Calls => unreachable!("it has no callbacks"),
                 }
             })
         };

@@ -1,8 +1,8 @@
 //! All tasks of a heap, found by scanning its blocks.
 
 use crate::cell::Ptr;
-use crate::handle::TaskRef;
 use crate::slab::HeapRef;
+use crate::task_ref::TaskRef;
 
 /// References to every task of `heap` that has not ended.
 ///

@@ -8,6 +8,7 @@
 //!      4 FORCE      WAKES was folded: the poll under way must end as if woken
 //!      5 CANCELLED  set together with COMPLETE: the task ended by cancellation
 //!      6 RENEWED    the handle took WAITS back once, to leave another waker
+//!      7 CALLS      callbacks are to be called: whoever ends the task takes it away first
 //!      8..32  REF   references: the runtime's, until COMPLETE; the handle's; one a waker or `TaskRef`
 //!     32..64  WAKES 0: idle. Otherwise scheduled or running: the number of wakes since it was idle
 //! ```
@@ -28,6 +29,7 @@ pub(crate) const WAITS: u64 = 1 << 3;
 pub(crate) const FORCE: u64 = 1 << 4;
 pub(crate) const CANCELLED: u64 = 1 << 5;
 const RENEWED: u64 = 1 << 6;
+const CALLS: u64 = 1 << 7;
 
 const REF_SHIFT: u32 = 8;
 const REF: u64 = 1 << REF_SHIFT;
@@ -101,6 +103,8 @@ pub(crate) enum AfterReady<W> {
     WakeRenewed,
     /// Nobody will read the output: drop it, then the runtime's reference.
     DropOutput,
+    /// Nothing has changed: there are callbacks, and the note of them is to be taken away first.
+    Calls,
 }
 
 /// What the handle finds when it is polled.
@@ -145,11 +149,15 @@ impl State {
         if before & WAKE_MASK == 0 {
             // An idle task is incomplete, and so has the runtime's reference besides ours.
             After::Schedule
-        } else if before & REF_MASK == REF {
-            After::Free
         } else {
-            After::Nothing
+            Self::after_needless(before)
         }
+    }
+
+    // Apart, so that the way to the queue is straight.
+    #[inline(never)]
+    fn after_needless(before: u64) -> After {
+        if before & REF_MASK == REF { After::Free } else { After::Nothing }
     }
 
     /// Halves WAKES and leaves FORCE as the mark that a wake may have been hidden by it. The caller holds a
@@ -227,6 +235,12 @@ impl State {
         Snapshot(self.0.fetch_and(!(CANCEL | FORCE), Ordering::AcqRel) & !(CANCEL | FORCE))
     }
 
+    /// Whether nobody has woken the task since `start`.
+    pub(crate) fn is_unwoken(&self, start: Snapshot) -> bool {
+        let now = self.0.load(Ordering::Relaxed);
+        (now ^ start.0) & WAKE_MASK == 0 && now & (CANCEL | FORCE) == 0
+    }
+
     /// Ends a poll that began at `start` and returned `Pending`.
     #[inline]
     pub(crate) fn end_pending(&self, start: Snapshot) -> AfterPending {
@@ -249,13 +263,40 @@ impl State {
         }
     }
 
+    /// [`complete`](Self::complete) for a task whose handle awaits it, and never changed its waker: the common case, tried
+    /// once. `None`: it is another, and nothing has changed.
+    #[inline]
+    pub(crate) fn complete_awaited<W>(&self, how: u64, peek: impl Fn() -> W) -> Option<W> {
+        let now = self.0.load(Ordering::Acquire);
+        if now & (CALLS | JOIN | WAITS | RENEWED) != JOIN | WAITS {
+            return None;
+        }
+        let waker = peek();
+        let next = (now | how) - REF;
+        match self.0.compare_exchange(now, next, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => Some(waker),
+            Err(_) => None,
+        }
+    }
+
+    /// As above, for a task without a handle: its output is the caller's to drop, and then the runtime's reference. `false`:
+    /// it is another case, and nothing has changed.
+    #[inline]
+    pub(crate) fn complete_detached(&self, how: u64) -> bool {
+        let now = self.0.load(Ordering::Acquire);
+        now & (CALLS | JOIN) == 0
+            && self.0.compare_exchange(now, now | how, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
     /// Ends the task: its output is in place. `how` is COMPLETE, with CANCELLED or without; `peek` copies the waker in
     /// the join cell.
     #[inline]
     pub(crate) fn complete<W>(&self, how: u64, peek: impl Fn() -> W) -> AfterReady<W> {
         let mut now = self.0.load(Ordering::Acquire);
         loop {
-            let (next, after) = if now & JOIN == 0 {
+            let (next, after) = if now & CALLS != 0 {
+                return AfterReady::Calls;
+            } else if now & JOIN == 0 {
                 // The output stays ours; the block too, by the runtime's reference.
                 (now | how, AfterReady::DropOutput)
             } else if now & (WAITS | RENEWED) == WAITS {
@@ -276,6 +317,18 @@ impl State {
         }
     }
 
+    /// Notes that there are callbacks; says whether the task was complete before.
+    #[must_use = "nobody calls the callbacks of a task that is complete"]
+    pub(crate) fn set_calls(&self) -> bool {
+        // Release: who finds the bit finds the list. Acquire: who finds the task complete comes after its end.
+        self.0.fetch_or(CALLS, Ordering::AcqRel) & COMPLETE != 0
+    }
+
+    /// Takes the note away, to end the task.
+    pub(crate) fn clear_calls(&self) {
+        self.0.fetch_and(!CALLS, Ordering::AcqRel);
+    }
+
     /// Drops a reference to a task that is complete: the runtime's, or the handle's.
     #[inline]
     pub(crate) fn drop_ref_of_complete(&self) -> After {
@@ -286,7 +339,8 @@ impl State {
     /// Publishes the join waker that the handle just wrote.
     #[inline]
     pub(crate) fn set_waits(&self) -> Join {
-        let before = self.0.fetch_or(WAITS, Ordering::AcqRel);
+        // The bit is clear, as the handle alone sets it. An addition gives the word back in one instruction.
+        let before = self.0.fetch_add(WAITS, Ordering::AcqRel);
         if before & COMPLETE != 0 { Join::Complete } else { Join::Pending }
     }
 
@@ -307,6 +361,13 @@ impl State {
                 Err(actual) => now = actual,
             }
         }
+    }
+
+    /// Gives up the handle of an incomplete task that was never awaited; `false`: it is not that, or the word changed.
+    #[inline]
+    pub(crate) fn try_drop_unawaited(&self) -> bool {
+        let seen = self.load(Ordering::Acquire);
+        !seen.has(COMPLETE | WAITS) && self.try_drop_join(seen).is_ok()
     }
 
     /// Gives up the handle of a task that was incomplete when `seen` was read.

@@ -1,6 +1,13 @@
 //! Which public types may go to other threads.
 
-use kasasagi::*;
+use kasasagi::{
+    AsCompleted, Builder, CallbackId, Cancelled, CatchCancel, ChildError, Context, ContextVar,
+    Deferred, Exit, Finally, FirstError, Gather, GroupError, Handle, InvalidState, Join, JoinError,
+    Metrics, Named, NoRuntime, Outcome, Promise, PromiseError, Race, Report, ReturnWhen, RunError,
+    Runtime, SeatMetrics, Shield, ShutdownReport, Task, TaskGroup, TaskId, TaskInfo, TaskMut,
+    TaskRef, TaskState, TimerHandle, Token, TryGather, Uninterruptible, Wait, Waited, YieldNow,
+    stream, sync, time,
+};
 use std::cell::Cell;
 use std::future::Pending;
 use std::rc::Rc;
@@ -69,4 +76,57 @@ fn futures_of_time_and_sync_go_where_their_tasks_go() {
     may_move::<sync::Semaphore>();
     may_move::<sync::Acquire<'static>>();
     may_move::<sync::Permit<'static>>();
+}
+
+#[test]
+fn what_waits_for_tasks_goes_where_its_tasks_go() {
+    fn may_move<T: Send + Unpin + 'static>() {}
+    type Items = std::vec::IntoIter<Task<Cell<u32>>>;
+    type Fallible = std::vec::IntoIter<Task<Result<u32, String>>>;
+    may_move::<Gather<Items>>();
+    may_move::<FirstError<Fallible, u32, String>>();
+    may_move::<TryGather<Fallible, u32, String>>();
+    may_move::<Wait<Items>>();
+    may_move::<Waited<Task<Cell<u32>>>>();
+    may_move::<AsCompleted<Cell<u32>>>();
+    may_move::<Race<Items>>();
+    may_move::<Shield<Task<Cell<u32>>>>();
+    send::<TaskMut<'static, Cell<u32>>>();
+    is_not!(AsCompleted<Rc<u32>>: Send);
+}
+
+#[test]
+fn groups_and_what_they_tell_go_anywhere() {
+    everywhere::<TaskGroup<String>>();
+    everywhere::<GroupError<String>>();
+    everywhere::<ChildError<String>>();
+    everywhere::<ReturnWhen>();
+}
+
+#[test]
+fn scopes_go_where_what_is_in_them_goes() {
+    fn may_move<T: Send + 'static>() {}
+    may_move::<CatchCancel<Pending<Cell<u32>>>>();
+    may_move::<Finally<Pending<Cell<u32>>>>();
+    may_move::<Uninterruptible<Pending<Cell<u32>>>>();
+    may_move::<Cancelled>();
+    may_move::<Deferred>();
+    may_move::<Outcome<Cell<u32>>>();
+    everywhere::<Exit>();
+    is_not!(CatchCancel<std::future::Ready<Rc<u32>>>: Send);
+}
+
+#[test]
+fn promises_callbacks_and_contexts_go_anywhere() {
+    everywhere::<Promise<u32, String>>();
+    everywhere::<kasasagi::Pending<u32, String>>();
+    everywhere::<PromiseError<String>>();
+    everywhere::<InvalidState<u32>>();
+    everywhere::<CallbackId>();
+    everywhere::<TimerHandle>();
+    everywhere::<Context>();
+    everywhere::<ContextVar<u32>>();
+    send::<Token<u32>>();
+    send::<stream::Emitter<u32>>();
+    sync::<Report>();
 }

@@ -26,7 +26,8 @@ fn fetch(arguments: &[&str]) -> Output {
     Command::new(example()).args(arguments).output().expect("the example runs")
 }
 
-/// Serves every connection on a thread: reads a request, then does `misdeed`.
+/// Serves every connection on a thread: reads a request, then does `misdeed`. It serves one request a connection: what is
+/// well says so, lest the client asks again on the same one.
 fn server(misdeed: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let addr = listener.local_addr().expect("a bound socket has an address");
@@ -45,13 +46,16 @@ fn wait_for_end(mut stream: TcpStream) {
     let _ = stream.read(&mut [0; 1024]);
 }
 
+/// One answer a connection, and it says so: the client would send the next request after it.
 fn good(mut stream: TcpStream) {
-    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nkachi");
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nkachi";
+    let _ = stream.write_all(head);
     wait_for_end(stream);
 }
 
 fn missing(mut stream: TcpStream) {
-    let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    let _ = stream
+        .write_all(b"HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     wait_for_end(stream);
 }
 

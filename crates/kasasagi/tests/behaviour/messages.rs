@@ -26,6 +26,11 @@ fn a_nested_run_is_told_to_await() {
 }
 
 #[test]
+fn an_interrupted_run_says_by_what() {
+    assert_eq!(RunError::Interrupted.to_string(), "main was interrupted by Ctrl-C");
+}
+
+#[test]
 fn a_run_after_the_end_is_told_to_come_earlier() {
     assert_eq!(
         RunError::Closed.to_string(),
@@ -34,24 +39,45 @@ fn a_run_after_the_end_is_told_to_come_earlier() {
 }
 
 #[test]
-fn a_main_that_was_cancelled_says_why() {
-    assert_eq!(RunError::Cancelled(None).to_string(), "main was cancelled");
+fn a_main_that_was_cancelled_says_by_whom_where_and_why() {
     let runtime = two();
+    let line = line!() + 2;
     let error = runtime.run(async {
-        kasasagi::task::current().cancel_with("the child said so");
+        kasasagi::task::current().cancel();
         std::future::pending::<()>().await;
     });
-    assert_eq!(
-        error.expect_err("it was cancelled").to_string(),
-        "main was cancelled: the child said so"
+    let error = error.expect_err("it was cancelled");
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("main was cancelled by itself, at {HERE}:{line}:")),
+        "{text}"
     );
-    let text = panic_of(|| {
-        kasasagi::run(async {
-            kasasagi::task::current().cancel_with("the child said so");
-            std::future::pending::<()>().await;
-        });
-    });
-    assert_eq!(text, "`kasasagi::run` has no output: main was cancelled: the child said so");
+    let error = std::error::Error::source(&error).expect("the error of the task");
+    assert!(error.to_string().ends_with(" was cancelled"), "{error}");
+
+    let by = std::sync::Mutex::new(String::new());
+    let main = || async {
+        let main = kasasagi::task::current();
+        let child = spawn(async move { main.cancel_with("the child said so") });
+        *by.lock().expect("no panic in here") = child.id().to_string();
+        std::future::pending::<()>().await;
+    };
+    let text = runtime.run(main()).expect_err("it was cancelled").to_string();
+    let start = format!(
+        "main was cancelled by task `{}`, at {HERE}:",
+        by.lock().expect("no panic in here")
+    );
+    assert!(text.starts_with(&start), "{text}");
+    assert!(text.ends_with(": the child said so"), "{text}");
+    let text = panic_of(|| kasasagi::run(main()));
+    assert_parts(
+        &text,
+        &[
+            "`kasasagi::run` has no output: main was cancelled by task `Task-",
+            ": the child said so. Await what may be cancelled in a task of its own or in `catch_cancel`, or use \
+             `Runtime::run`, which returns this as an error",
+        ],
+    );
 }
 
 #[test]

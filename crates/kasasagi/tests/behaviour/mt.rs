@@ -347,7 +347,7 @@ fn mt_09_ten_runtimes_on_ten_threads_know_only_their_own_tasks() {
 #[test]
 fn mt_10_handles_and_wakers_in_use_outlive_their_runtime() {
     for_each_flavour(|build| {
-        for round in 0..200 {
+        for round in 0..1_000 {
             let runtime = build();
             let (kept, dropped) = CountDrop::new();
             let wakers = Arc::new(Mutex::new(Vec::<Waker>::new()));

@@ -157,9 +157,10 @@ fn run_06_a_run_of_a_kept_runtime_leaves_its_tasks_running() {
 
 #[test]
 fn run_09_a_stream_half_consumed_by_what_is_left_is_dropped() {
-    limited(|| {
+    for_each_flavour(|build| {
+        let runtime = build();
         let (kept, dropped) = CountDrop::new();
-        let output: Result<(), ValueError> = kasasagi::run(async move {
+        let output: Result<Result<(), ValueError>, _> = runtime.run(async move {
             let (tell, told) = futures_channel::oneshot::channel();
             drop(spawn(async move {
                 let mut stream = std::pin::pin!(futures_util::stream::unfold(0, move |n| {
@@ -181,7 +182,8 @@ fn run_09_a_stream_half_consumed_by_what_is_left_is_dropped() {
             told.await.expect("it consumes half of the stream");
             Err(ValueError("main"))
         });
-        assert_eq!(output, Err(ValueError("main")));
+        assert_eq!(output.expect("main ends"), Err(ValueError("main")));
+        assert!(runtime.shutdown(LIMIT).is_clean());
         assert_eq!(dropped.load(Ordering::SeqCst), 1);
     });
 }
@@ -285,10 +287,10 @@ struct Output(Vec<u8>);
 
 #[test]
 fn run_17_the_output_is_moved_out() {
-    limited(|| {
+    for_each_flavour(|build| {
         let bytes = vec![1, 2, 3];
         let address = bytes.as_ptr();
-        let output = kasasagi::run(async move { Output(bytes) });
+        let output = build().run(async move { Output(bytes) }).expect("main ends");
         assert_eq!(output.0.as_ptr(), address);
     });
 }

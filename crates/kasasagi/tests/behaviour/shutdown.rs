@@ -4,7 +4,7 @@ use crate::child;
 use crate::flavour::{for_each_flavour, for_several_workers, limited, one};
 use crate::hand::{CountDrop, LIMIT, eventually};
 use kasasagi::time::sleep;
-use kasasagi::{FutureExt, Runtime, TaskState, spawn, yield_now};
+use kasasagi::{FutureExt, Runtime, TaskState, spawn, uninterruptible, yield_now};
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
@@ -76,7 +76,8 @@ fn a_task_that_blocks_past_the_grace_period_is_reported_and_left_to_itself() {
         let handle = runtime.handle();
         let report = runtime.shutdown(Duration::from_millis(100));
         let took = start.elapsed();
-        assert!(took >= Duration::from_millis(100) && took < Duration::from_secs(10), "{took:?}");
+        // It returns though the task is not released; how late, depends on the machine.
+        assert!(took >= Duration::from_millis(100), "{took:?}");
         assert!(!report.is_clean());
         assert_eq!(report.still_running.len(), 1, "{report}");
         assert_eq!(&*report.still_running[0].name, "blocker");
@@ -306,6 +307,39 @@ fn tasks_that_block_behind_main_are_reported_when_run_returns_in_debug_mode() {
     assert!(ended.stderr.contains("1 tasks were cancelled at shutdown"), "{ended:?}");
     assert!(ended.stderr.contains("name='left behind'"), "{ended:?}");
     assert!(ended.stderr.contains("shutdown.rs:"), "{ended:?}");
+}
+
+#[test]
+fn what_the_grace_period_was_too_short_for_is_told_when_nobody_gets_the_report() {
+    let me =
+        "shutdown::what_the_grace_period_was_too_short_for_is_told_when_nobody_gets_the_report";
+    let stubborn = |name: &str| {
+        let waits = uninterruptible(std::future::pending::<()>());
+        drop(spawn(waits.named(format!("stubborn {name}"))));
+        yield_now()
+    };
+    let grace = Duration::from_millis(20);
+    if child::is_me(me) {
+        let builder = || kasasagi::Runtime::builder().workers(1).debug(false).shutdown_grace(grace);
+        let runtime = builder().build().expect("the system gives a poller");
+        runtime.run(async { stubborn("dropped").await }).expect("main ends");
+        drop(runtime);
+        let runtime = builder().build().expect("the system gives a poller");
+        runtime.run(async { stubborn("shut down").await }).expect("main ends");
+        assert_eq!(runtime.shutdown(grace).cut_off.len(), 1);
+        // Cancelled in time: that is no news.
+        let runtime = builder().build().expect("the system gives a poller");
+        runtime.run(async { drop(spawn(sleep(LIMIT).named("obedient"))) }).expect("main ends");
+        return;
+    }
+    let ended = child::run(me, |command| {
+        command.env_remove("KASASAGI_DEBUG");
+    });
+    assert!(ended.success, "{ended:?}");
+    assert!(ended.stderr.contains("1 tasks were cut off after the grace period"), "{ended:?}");
+    assert_eq!(ended.stderr.matches("name='stubborn dropped'").count(), 2, "{ended:?}");
+    assert!(!ended.stderr.contains("stubborn shut down"), "the caller has the report: {ended:?}");
+    assert!(!ended.stderr.contains("obedient"), "{ended:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::hand::{LIMIT, compute};
 use futures_channel::{mpsc, oneshot};
 use futures_util::{SinkExt, StreamExt};
 use kasasagi::net::{TcpListener, TcpStream, lookup_host};
+use kasasagi::sync::Semaphore;
 use kasasagi::time::{self, Duration, Instant, now, sleep, timeout};
 use kasasagi::{spawn, yield_now};
 use kasasagi_blocking::{Pool, Unblock};
@@ -207,6 +208,30 @@ fn advance_is_not_held_by_a_closure_that_waits_for_it() {
                 assert!(nap.is_finished());
                 tell.send("moved").expect("it waits");
                 assert_eq!(job.await.expect("it runs"), Ok("moved"));
+            })
+            .expect("main ends");
+    });
+}
+
+#[test]
+fn advance_is_not_held_by_a_closure_either_when_the_budget_is_spent_at_its_first_poll() {
+    on_virtual_time(|build| {
+        build()
+            .run(async {
+                let gate = Semaphore::new(1);
+                for spent in 0..300 {
+                    yield_now().await;
+                    for _ in 0..spent {
+                        drop(gate.acquire().await.expect("it is open"));
+                    }
+                    let start = now();
+                    let (tell, told) = channel();
+                    let job = unblock(move || told.recv_timeout(LIMIT));
+                    time::advance(secs(60)).await;
+                    assert_eq!(now() - start, secs(60));
+                    tell.send(spent).expect("it waits");
+                    assert_eq!(job.await.expect("it runs"), Ok(spent));
+                }
             })
             .expect("main ends");
     });

@@ -2,5 +2,6 @@
 #![cfg(kasasagi_loom)]
 
 mod park;
+mod settle;
 mod wait_list;
 mod wait_site;

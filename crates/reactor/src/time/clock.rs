@@ -6,13 +6,13 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the system's clock is read")]
 
 mod pause;
+mod system;
 
 use crate::NEVER;
 use kasasagi_primitive::sync::atomic::{AtomicU64, Ordering};
 use kasasagi_primitive::sync::{Arc, Mutex};
 use pause::Hands;
 use std::fmt;
-use std::sync::OnceLock;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -45,21 +45,19 @@ struct Watchers {
     wakers: Vec<(u64, Waker)>,
 }
 
-fn epoch() -> Instant {
-    static EPOCH: OnceLock<Instant> = OnceLock::new();
-    *EPOCH.get_or_init(Instant::now)
-}
-
 impl Clock {
     /// The system's monotonic clock.
     pub fn system() -> Clock {
-        epoch();
+        system::epoch();
         Clock(Kind::System)
     }
 
     /// The system's clock, until it is [paused](crate::Timers::pause).
     pub fn pausable() -> Clock {
-        Clock(Kind::Pausable(Arc::new(Pausable { base: epoch(), hands: Hands::new(false) })))
+        Clock(Kind::Pausable(Arc::new(Pausable {
+            base: system::epoch(),
+            hands: Hands::new(false),
+        })))
     }
 
     /// As `pausable`, and paused from the start: it shows the moment at which it was made.
@@ -118,7 +116,7 @@ impl Clock {
     /// The moment, in nanoseconds since the clock's epoch.
     #[inline]
     pub fn now_ns(&self) -> u64 {
-        let system = system_ns();
+        let system = system::now_ns();
         // After the look at the system's clock.
         let is_systems = match &self.0 {
             Kind::Pausable(pausable) => pausable.hands.never_stood(),
@@ -130,9 +128,9 @@ impl Clock {
     #[cold]
     fn other_now_ns(&self) -> u64 {
         match &self.0 {
-            Kind::System => system_ns(),
+            Kind::System => system::now_ns(),
             Kind::Manual(manual) => manual.now.load(Ordering::Acquire),
-            Kind::Pausable(pausable) => pausable.hands.now(system_ns),
+            Kind::Pausable(pausable) => pausable.hands.now(system::now_ns),
         }
     }
 
@@ -141,7 +139,7 @@ impl Clock {
     pub(crate) fn turner_ns(&self) -> u64 {
         match &self.0 {
             Kind::Manual(manual) => manual.now.load(Ordering::Acquire),
-            _ => system_ns(),
+            _ => system::now_ns(),
         }
     }
 
@@ -175,7 +173,7 @@ impl Clock {
 
     fn base(&self) -> Instant {
         match &self.0 {
-            Kind::System => epoch(),
+            Kind::System => system::epoch(),
             Kind::Manual(manual) => manual.base,
             Kind::Pausable(pausable) => pausable.base,
         }
@@ -185,12 +183,12 @@ impl Clock {
     ///
     /// Whoever waits by it has to be told: see [`Timers::pause`](crate::Timers::pause).
     pub(crate) fn pause(&self) -> bool {
-        self.hands().is_some_and(|hands| hands.pause(system_ns))
+        self.hands().is_some_and(|hands| hands.pause(system::now_ns))
     }
 
     /// Has a paused clock go on from where it stands. Says whether it goes on because of this call.
     pub(crate) fn resume(&self) -> bool {
-        self.hands().is_some_and(|hands| hands.resume(system_ns))
+        self.hands().is_some_and(|hands| hands.resume(system::now_ns))
     }
 
     /// Moves a paused clock on to `ns`, unless that is past.
@@ -296,14 +294,6 @@ impl fmt::Debug for Clock {
             Kind::Pausable(_) => write!(f, "Clock(pausable, {} ns)", self.now_ns()),
         }
     }
-}
-
-/// The system's moment, in nanoseconds since its epoch.
-#[inline]
-fn system_ns() -> u64 {
-    let since = Instant::now().saturating_duration_since(epoch());
-    // It fits, for as long as a process may run.
-    since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(since.subsec_nanos().into())
 }
 
 /// A duration in nanoseconds; what does not fit is never.

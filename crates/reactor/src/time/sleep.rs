@@ -167,6 +167,30 @@ impl Sleep {
         self.project().node.reset(ns);
     }
 
+    /// The moment it waits for, in nanoseconds of its clock; 0 if that is at once, and `NEVER` if it is not settled yet.
+    pub(super) fn due(&self) -> u64 {
+        match self.node.state() {
+            State::After if self.node.time() != 0 => NEVER,
+            State::Never => NEVER,
+            _ => self.node.time(),
+        }
+    }
+
+    /// The moment on its clock.
+    pub(super) fn now(&self) -> u64 {
+        self.clock().unwrap_or_else(Clock::system).now_ns()
+    }
+
+    /// A moment of its clock; `None` if its reactor is gone.
+    pub(super) fn instant(&self, ns: u64) -> Option<Instant> {
+        self.clock().map(|clock| clock.instant(ns))
+    }
+
+    /// Where the program made it.
+    pub(super) fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
     /// Says where the program waits for it from now on.
     pub(super) fn wait_at(self: Pin<&mut Self>, place: &'static Location<'static>) {
         *self.project().place = place;

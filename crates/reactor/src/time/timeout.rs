@@ -1,6 +1,8 @@
 //! Timeout: a future and a moment by which it has to be ready.
 
+use crate::time::limit::Limit;
 use crate::time::sleep::Sleep;
+use kasasagi_primitive::scope;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -14,8 +16,12 @@ use std::time::{Duration, Instant};
 /// The future is polled first: a value that is there wins, however late it is fetched, and one that is ready at
 /// once costs no timer, nor a look at the clock. A time of zero polls it once.
 ///
+/// When the time has passed, the future is dropped where it is suspended; cancel scopes inside clean up first, and are
+/// waited for. If one of them answers with a value, that is the value. A cancellation of the task that comes meanwhile is
+/// passed on, and not made an error of.
+///
 /// # Errors
-/// [`Elapsed`] if the time has passed first. The future stays where it is until the timeout is dropped.
+/// [`Elapsed`] if the time has passed first, and the future is gone.
 ///
 /// # Panics
 /// If the future waits, and the thread that polls it has no [`Timers`](crate::Timers): outside a runtime.
@@ -43,15 +49,15 @@ use std::time::{Duration, Instant};
 #[inline]
 pub fn timeout<F: IntoFuture>(time: Duration, future: F) -> Timeout<F::IntoFuture> {
     let sleep = Sleep::anywhere(time, Location::caller());
-    Timeout { future: future.into_future(), sleep }
+    Timeout { future: Some(future.into_future()), sleep, limit: Limit::new(time.is_zero()) }
 }
 
 /// Gives `future` time until `deadline`.
 ///
-/// The future is polled first: a value that is there wins, even after the deadline.
+/// The future is polled first: a value that is there wins, even after the deadline. As [`timeout`] otherwise.
 ///
 /// # Errors
-/// [`Elapsed`] if the deadline has passed first.
+/// [`Elapsed`] if the deadline has passed first, and the future is gone.
 ///
 /// # Panics
 /// If the thread has no [`Timers`](crate::Timers): outside a runtime.
@@ -63,7 +69,7 @@ pub fn timeout<F: IntoFuture>(time: Duration, future: F) -> Timeout<F::IntoFutur
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     let sleep = Sleep::until("timeout_at", deadline, Location::caller());
-    Timeout { future: future.into_future(), sleep }
+    Timeout { future: Some(future.into_future()), sleep, limit: Limit::new(true) }
 }
 
 pin_project! {
@@ -71,16 +77,17 @@ pin_project! {
     #[must_use = "a future does nothing until it is awaited"]
     pub struct Timeout<F> {
         #[pin]
-        future: F,
+        future: Option<F>,
         #[pin]
         sleep: Sleep,
+        limit: Limit,
     }
 }
 
 impl<F> Timeout<F> {
-    /// The future inside.
-    pub fn get_ref(&self) -> &F {
-        &self.future
+    /// The future inside; `None` once a cancellation has ended it.
+    pub fn get_ref(&self) -> Option<&F> {
+        self.future.as_ref()
     }
 
     /// The moment by which it has to be ready; `None` before it first waits, if counted from then, and if it never
@@ -95,13 +102,34 @@ impl<F: Future> Future for Timeout<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Poll::Ready(value) = this.future.poll(cx) {
-            return Poll::Ready(Ok(value));
+        if self.limit.armed {
+            return self.poll_again(cx);
         }
-        // Without a budget: a future that spends it all at each poll must not outlive its time for that.
-        this.sleep.poll_elapsed(cx, true).map(|()| Err(Elapsed(())))
+        // The first poll, at whose end the time begins: a future that is ready at once pays for nothing else.
+        let before = scope::ticks();
+        let mut this = self.project();
+        if let Some(future) = this.future.as_mut().as_pin_mut() {
+            if let Poll::Ready(value) = future.poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+        }
+        begin(this.limit, this.sleep, before, cx).map(|()| Err(Elapsed::new()))
     }
+}
+
+impl<F: Future> Timeout<F> {
+    #[inline(never)]
+    fn poll_again(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Elapsed>> {
+        let this = self.project();
+        this.limit.poll(this.future, this.sleep, cx, || {})
+    }
+}
+
+/// The future waits: so its time begins.
+#[inline(never)]
+fn begin(limit: &mut Limit, sleep: Pin<&mut Sleep>, before: u64, cx: &mut Context<'_>) -> Poll<()> {
+    limit.begin(before);
+    sleep.poll_elapsed(cx, true)
 }
 
 impl<F> fmt::Debug for Timeout<F> {
@@ -116,13 +144,35 @@ impl<F> fmt::Debug for Timeout<F> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed(());
 
+impl Elapsed {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
+
+/// What the future inside came to: the source of [`Elapsed`].
+#[derive(Debug)]
+struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the future was cancelled where it waited")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the time had passed before the future was ready")
     }
 }
 
-impl std::error::Error for Elapsed {}
+impl std::error::Error for Elapsed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&Interrupted)
+    }
+}
 
 impl From<Elapsed> for std::io::Error {
     fn from(elapsed: Elapsed) -> Self {

@@ -210,6 +210,25 @@ fn loom_a_guest_that_a_stranger_wakes_waits_for_the_end_of_a_move() {
     });
 }
 
+/// A guest comes while the clock is being moved. Fails if it does not wait for the end of that: it would read the time
+/// before, and act on it after.
+#[test]
+fn loom_a_guest_that_comes_waits_for_the_end_of_a_move() {
+    explore("lull_arrival", || {
+        let world = World::new(0);
+        let spawner = scheduler(1, &world);
+        let seat = {
+            let (shared, world) = (Arc::clone(&spawner.shared), Arc::clone(&world));
+            thread::spawn(move || run_until_moved(&shared, &world))
+        };
+        let guest = spawner.guest();
+        world.owed.fetch_add(1, Ordering::Relaxed);
+        world.pay();
+        drop(guest);
+        seat.join().expect("no panic");
+    });
+}
+
 /// One seat attends, and another one goes to sleep as the last. Fails if that one does not call the first.
 #[test]
 fn loom_whoever_rests_last_calls_who_attends() {

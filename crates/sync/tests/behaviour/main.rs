@@ -1,3 +1,4 @@
 //! What the primitives promise, through their public face.
 
+mod promise;
 mod semaphore;

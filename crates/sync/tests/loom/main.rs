@@ -1,4 +1,5 @@
 //! Models of the primitives, through their public face.
 #![cfg(kasasagi_loom)]
 
+mod promise;
 mod semaphore;

@@ -131,3 +131,59 @@ fn task_joined_and_cancelled_answers_once() {
         assert_no_blocks(&heap);
     });
 }
+
+/// Race: a request is taken back while the task runs. It is delivered once, or not at all, and never lost to the count.
+/// That it is withdrawn, mutation `task-uncancel-keeps-pending` shows in a test on one thread.
+#[test]
+fn task_request_taken_back_is_delivered_or_withdrawn() {
+    explore("task_uncancel", || {
+        let (heap, queue, futures) = (Heap::new(), Queue::new(1), Drops::new());
+        let flag = Arc::new(AtomicBool::new(false));
+        let (task, [waker]) = waits_for(&heap, &queue, futures.token(), [&flag]);
+        let threads = [thread::spawn(move || {
+            // Nobody runs it before it is due, and it is due by the request alone.
+            task.cancel();
+            assert_eq!(task.uncancel(), 0);
+            assert_eq!(task.cancelling(), 0);
+            flag.store(true, Relaxed);
+            waker.wake();
+            drop(task);
+        })];
+        queue.run();
+        join_all(threads);
+        assert_eq!((futures.all(), futures.outside()), (1, 0), "a runner drops the future, once");
+        assert_no_blocks(&heap);
+    });
+}
+
+/// Race: the last cleanup that a task owes ends while the task does. It is done after that, and not before, and somebody
+/// wakes it.
+///
+/// Mutation `task-owed-paid-without-wake`: who pays the last wakes nobody.
+/// Mutation `task-owed-looks-before-it-pays`: who pays looks whether the task waits under another lock than it pays.
+#[test]
+fn task_owed_cleanup_and_the_end_see_one_another() {
+    explore("task_owed", || {
+        let (heap, queue, futures) = (Heap::new(), Queue::new(1), Drops::new());
+        let flag = Arc::new(AtomicBool::new(true));
+        let (task, [waker]) = waits_for(&heap, &queue, futures.token(), [&flag]);
+        let reference = task.handle();
+        let owed = reference.owe().expect("it is not done");
+        let paid = Arc::new(AtomicBool::new(false));
+        let pays = Arc::clone(&paid);
+        drop(task);
+        let threads = [thread::spawn(move || {
+            waker.wake();
+            pays.store(true, Relaxed);
+            drop(owed);
+        })];
+        queue.run();
+        assert!(paid.load(Relaxed), "done before what it owes is");
+        assert!(reference.is_finished());
+        join_all(threads);
+        assert_eq!(reference.owe().map(drop), None, "it is done");
+        drop(reference);
+        assert_eq!((futures.all(), futures.outside()), (1, 0), "a runner drops the future, once");
+        assert_no_blocks(&heap);
+    });
+}

@@ -4,9 +4,14 @@
 //! what was dropped or freed too often, or never, in the counts at the end.
 #![cfg(kasasagi_loom)]
 
+mod callbacks;
 mod cancel;
+mod cleanups;
+mod ends;
 mod join;
 mod overflow;
+mod owner;
 mod scan;
+mod scopes;
 mod support;
 mod wakes;

@@ -212,7 +212,7 @@ impl Joiner {
         (joiner, waker)
     }
 
-    fn wait(&self) {
+    pub(crate) fn wait(&self) {
         let mut woken = self.woken.lock();
         while !*woken {
             self.more.wait(&mut woken);

@@ -6,7 +6,7 @@
 use std::mem;
 
 /// Items of one array: 1 KiB of pointers; in tests so few that most slots have several.
-pub(super) const CHUNK: usize = if cfg!(test) { 4 } else { 128 };
+pub(super) const CHUNK: usize = if cfg!(test) { 8 } else { 128 };
 
 /// Empty arrays that are kept for the next slot.
 const KEPT: usize = 16;
@@ -45,16 +45,23 @@ impl<T: Copy> Slot<T> {
     #[inline]
     pub(super) fn push(&mut self, item: T, spare: &mut Spare<T>) -> usize {
         let index = self.len();
+        if self.last.len() == self.last.capacity().min(CHUNK) {
+            self.make_room(spare);
+        }
+        self.last.push(item);
+        index
+    }
+
+    /// The last array is full, or there is none. It grows as it must: most slots have few items.
+    #[inline(never)]
+    fn make_room(&mut self, spare: &mut Spare<T>) {
         if self.last.is_empty() {
-            // It grows as it must: most slots have few items.
             self.last = spare.chunks.pop().unwrap_or_default();
         } else if self.last.len() == CHUNK {
             let mut chunk = spare.chunks.pop().unwrap_or_default();
             chunk.reserve_exact(CHUNK);
             self.full.push(mem::replace(&mut self.last, chunk));
         }
-        self.last.push(item);
-        index
     }
 
     /// Takes the last item.
@@ -68,11 +75,14 @@ impl<T: Copy> Slot<T> {
     }
 
     /// The last array is empty.
+    #[inline]
     fn next_chunk(&mut self, spare: &mut Spare<T>) {
-        let next = self.full.pop().unwrap_or_default();
-        if next.is_empty() {
-            self.full = Vec::new();
-        }
+        let Some(next) = self.full.pop() else {
+            if self.full.capacity() > 0 {
+                self.full = Vec::new();
+            }
+            return spare.keep(mem::take(&mut self.last));
+        };
         spare.keep(mem::replace(&mut self.last, next));
     }
 
@@ -118,6 +128,7 @@ impl<T> Spare<T> {
         Self { chunks: Vec::new() }
     }
 
+    #[inline]
     fn keep(&mut self, chunk: Vec<T>) {
         if self.chunks.len() < KEPT && chunk.capacity() > 0 {
             self.chunks.push(chunk);

@@ -1,0 +1,62 @@
+//! Dropped at every poll: every future that the crate gives is polled so many times and dropped, from never to until it
+//! is ready; then nothing is lost or left that its section on cancel safety does not give up.
+//!
+//! Time stands still where nothing can run, so the number of polls is that of the future, and not that of a machine.
+
+mod cleanups;
+mod combinators;
+mod drive;
+mod leaves;
+mod sockets;
+mod streams;
+mod world;
+mod wrappers;
+
+use drive::{Case, at_every_poll};
+
+/// Each of them, at every poll, on one worker and on two; how many there are is told, so that none goes missing.
+fn each(cases: &[Case], many: usize, waits: bool) {
+    for case in cases {
+        at_every_poll(case, waits);
+    }
+    assert_eq!(cases.len(), many);
+}
+
+#[test]
+fn leaves_that_are_dropped_take_nothing_and_leave_their_place() {
+    each(leaves::ALL, 11, true);
+}
+
+#[test]
+fn wrappers_that_are_dropped_drop_what_is_inside() {
+    each(wrappers::ALL, 7, true);
+}
+
+#[test]
+fn combinators_that_are_dropped_cancel_what_they_own_and_lose_nothing_that_is_lent() {
+    each(combinators::ALL, 18, true);
+}
+
+#[test]
+fn streams_whose_next_is_dropped_have_given_nothing() {
+    each(streams::ALL, 5, true);
+}
+
+#[test]
+fn cleanups_that_are_owed_run_once_whenever_they_are_dropped() {
+    each(cleanups::ALL, 6, true);
+}
+
+#[test]
+fn sockets_whose_futures_are_dropped_lose_no_byte_and_no_connection() {
+    // The system may be done before the first poll.
+    each(sockets::ALL, 5, false);
+}
+
+#[test]
+fn a_driver_that_is_told_of_a_loss_fails() {
+    for broken in drive::BROKEN {
+        let outcome = std::panic::catch_unwind(|| at_every_poll(broken, true));
+        assert!(outcome.is_err(), "{} is broken, and nobody saw it", broken.name);
+    }
+}
