@@ -67,6 +67,33 @@ pub mod sync {
         }
     }
 
+    /// loom's lock of many readers or one writer, with parking_lot's face: no poison.
+    #[derive(Debug)]
+    pub struct RwLock<T>(loom::sync::RwLock<T>);
+
+    /// Shared access for as long as it lives.
+    pub type RwLockReadGuard<'a, T> = loom::sync::RwLockReadGuard<'a, T>;
+
+    /// Sole access for as long as it lives.
+    pub type RwLockWriteGuard<'a, T> = loom::sync::RwLockWriteGuard<'a, T>;
+
+    impl<T> RwLock<T> {
+        /// Puts `value` behind a lock.
+        pub fn new(value: T) -> Self {
+            Self(loom::sync::RwLock::new(value))
+        }
+
+        /// Waits until nobody writes.
+        pub fn read_recursive(&self) -> RwLockReadGuard<'_, T> {
+            self.0.read().unwrap_or_else(|e| e.into_inner())
+        }
+
+        /// Waits until nobody reads or writes.
+        pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.write().unwrap_or_else(|e| e.into_inner())
+        }
+    }
+
     /// loom's condition variable with parking_lot's face.
     #[derive(Debug, Default)]
     pub struct Condvar(loom::sync::Condvar);
@@ -191,6 +218,15 @@ pub mod hint {
 pub mod alloc {
     pub use loom::alloc::{Layout, alloc, dealloc};
 }
+
+/// A constructor that is `const`, but in a model: there every atomic and lock is known by its place in the run.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __const_new {
+    ($(#[$attr:meta])* $vis:vis const fn $($rest:tt)*) => { $(#[$attr])* $vis fn $($rest)* };
+}
+#[doc(inline)]
+pub use crate::__const_new as const_new;
 
 /// `std::thread_local!`, or loom's.
 #[macro_export]

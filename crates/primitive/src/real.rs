@@ -8,7 +8,7 @@ pub(crate) const CONTEXT_AT: usize = 56;
 
 /// Shared ownership, locks and atomics.
 pub mod sync {
-    pub use parking_lot::{Condvar, Mutex, MutexGuard};
+    pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
     pub use std::sync::Arc;
 
     /// Atomic integers and pointers.
@@ -43,6 +43,15 @@ pub mod alloc {
 pub mod deque {
     pub use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 }
+
+/// A constructor that is `const`, but in a model.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __const_new {
+    ($(#[$attr:meta])* $vis:vis const fn $($rest:tt)*) => { $(#[$attr])* $vis const fn $($rest)* };
+}
+#[doc(inline)]
+pub use crate::__const_new as const_new;
 
 /// `std::thread_local!`, or loom's.
 #[macro_export]

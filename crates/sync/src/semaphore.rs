@@ -78,14 +78,16 @@ impl Semaphore {
     /// Most permits a semaphore can have.
     pub const MAX_PERMITS: usize = usize::MAX >> 2;
 
-    /// A semaphore with so many permits.
-    ///
-    /// # Panics
-    /// When there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
-    #[track_caller]
-    pub fn new(permits: usize) -> Self {
-        assert!(permits <= Self::MAX_PERMITS, "a semaphore has at most `MAX_PERMITS` permits");
-        Self { word: AtomicUsize::new(permits * ONE), line: Mutex::new(WaitList::new()) }
+    kasasagi_primitive::const_new! {
+        /// A semaphore with so many permits.
+        ///
+        /// # Panics
+        /// When there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        #[track_caller]
+        pub const fn new(permits: usize) -> Self {
+            assert!(permits <= Self::MAX_PERMITS, "a semaphore has at most `MAX_PERMITS` permits");
+            Self { word: AtomicUsize::new(permits * ONE), line: Mutex::new(WaitList::new()) }
+        }
     }
 
     /// Takes a permit, waiting until there is one.
