@@ -1,4 +1,10 @@
 //! What the primitives promise, through their public face.
 
+mod broadcast;
+mod once_cell;
+mod oneshot;
+mod polled;
 mod promise;
+mod rate_window;
 mod semaphore;
+mod watch;
