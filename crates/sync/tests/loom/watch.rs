@@ -1,0 +1,92 @@
+//! The latest value: changed, watched and left at once.
+
+use crate::hand::{Count, block_on};
+use kasasagi_primitive::explore::explore;
+use kasasagi_primitive::thread;
+use kasasagi_sync::watch;
+use std::pin::pin;
+use std::task::Context;
+
+/// Race: a value is changed twice while one watches: it sees the last one, and never an older one after a newer.
+///
+/// Mutation `sync-watch-wakes-nobody`: who changes the value does not wake those who wait.
+/// Mutation `sync-watch-version-first`: what counts as seen is read after the look, and may be a later version: the last
+/// value is never seen.
+#[test]
+fn watch_send_meets_changed() {
+    explore("watch_send_meets_changed", || {
+        let (sender, mut receiver) = watch::channel(0);
+        let sending = thread::spawn(move || {
+            for value in [1, 2] {
+                sender.send(value).expect("there is a receiver");
+            }
+        });
+        let mut last = 0;
+        while block_on(receiver.changed()).is_ok() {
+            let value = *receiver.borrow_and_update();
+            assert!(value >= last, "it goes back");
+            last = value;
+        }
+        assert_eq!(last, 2, "the last value was never seen");
+        sending.join().expect("the sender does not panic");
+    });
+}
+
+/// Race: two wait for different values while one changes it: each of them is told of its own.
+///
+/// Mutation `sync-watch-wakes-one`: a change wakes the first in line only.
+#[test]
+fn watch_send_meets_two_conditions() {
+    explore("watch_send_meets_two_conditions", || {
+        let (sender, mut receiver) = watch::channel(0);
+        let mut other = receiver.clone();
+        let other =
+            thread::spawn(move || block_on(other.wait_for(|value| *value > 0)).map(|value| *value));
+        let sending = thread::spawn(move || {
+            sender.send_modify(|value| *value += 1);
+        });
+        assert_eq!(block_on(receiver.wait_for(|value| *value == 1)).map(|value| *value), Ok(1));
+        assert_eq!(other.join().expect("the other does not panic"), Ok(1));
+        sending.join().expect("the sender does not panic");
+    });
+}
+
+/// Race: one who waits leaves while the value is changed: the change does not count as seen, no waker is kept, and
+/// another who waits is told.
+///
+/// Mutation `sync-growing-queued-stays`: a waiter that is woken stays marked as served, and a new wait of it does not get
+/// in line again.
+#[test]
+fn watch_send_meets_drop() {
+    explore("watch_send_meets_drop", || {
+        let (sender, mut receiver) = watch::channel(0);
+        let mut stays = receiver.clone();
+        let count = Count::new();
+        let stays = thread::spawn(move || block_on(stays.changed()));
+        let sending = thread::spawn(move || sender.send(1).is_ok());
+        let seen = {
+            let mut waiting = pin!(receiver.changed());
+            let waker = count.waker();
+            waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+        };
+        assert!(sending.join().expect("the sender does not panic"));
+        assert_eq!(count.kept(), 0, "its waker is kept");
+        assert_eq!(receiver.has_changed(), if seen { Err(watch::RecvError) } else { Ok(true) });
+        assert_eq!(stays.join().expect("who stays does not panic"), Ok(()));
+    });
+}
+
+/// Race: the last sender changes the value and goes while one waits: it sees the value before the end.
+///
+/// Mutation `sync-watch-end-hides-change`: who looks takes the end before the change.
+#[test]
+fn watch_end_meets_changed() {
+    explore("watch_end_meets_changed", || {
+        let (sender, mut receiver) = watch::channel(0);
+        let sending = thread::spawn(move || sender.send(1).is_ok());
+        assert_eq!(block_on(receiver.changed()), Ok(()));
+        assert_eq!(*receiver.borrow(), 1);
+        assert!(block_on(receiver.changed()).is_err());
+        assert!(sending.join().expect("the sender does not panic"));
+    });
+}
