@@ -42,6 +42,7 @@ fn once_cell_two_ask_and_one_makes_it() {
 /// Race: the one who makes it goes while two ask: one of them makes it, and the other gets it.
 ///
 /// Mutation `sync-once-cell-keeps-turn`: who goes part way keeps the right to make it: the others wait for ever.
+/// Mutation `sync-semaphore-close-relaxed`: who is told that the line is closed does not see what was done before.
 #[test]
 fn once_cell_drop_meets_waiters() {
     explore("once_cell_drop_meets_waiters", || {
@@ -65,7 +66,7 @@ fn once_cell_drop_meets_waiters() {
 
 /// Race: one fails to make it while another one who waits leaves: a third gets its turn all the same.
 ///
-/// Mutation `sync-semaphore-keep-grant`: a waiter that was given its turn and leaves keeps it.
+/// Mutation `sync-once-cell-failure-keeps-turn`: who fails keeps the right to make it.
 #[test]
 fn once_cell_failure_meets_one_who_leaves() {
     explore("once_cell_failure_meets_one_who_leaves", || {

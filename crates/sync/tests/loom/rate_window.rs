@@ -26,8 +26,8 @@ impl Clock {
 /// Race: two start, of which one a window may have one, while a third leaves, in line or with its turn: two starts are
 /// counted, a whole period apart.
 ///
-/// Mutation `sync-rate-window-turn-first`: the turn goes to the next before the start is counted: two see the room for one.
-/// Mutation `sync-semaphore-keep-grant`: who was given its turn and leaves keeps it: the others wait for ever.
+/// Mutation `sync-rate-window-one-more`: a window is full when it has one more than it may.
+/// Mutation `sync-rate-window-turn-kept`: who was given its turn and drops it keeps it: the others wait for ever.
 #[test]
 fn rate_02_03_starts_meet_one_who_leaves() {
     explore("rate_02_03_starts_meet_one_who_leaves", || {

@@ -10,8 +10,8 @@ use std::task::Context;
 /// Race: a value is changed twice while one watches: it sees the last one, and never an older one after a newer.
 ///
 /// Mutation `sync-watch-wakes-nobody`: who changes the value does not wake those who wait.
-/// Mutation `sync-watch-version-first`: what counts as seen is read after the look, and may be a later version: the last
-/// value is never seen.
+/// Mutation `sync-watch-version-first`: the version grows before the value is changed: an old value counts as seen under
+/// the version of the new one, which is never seen.
 #[test]
 fn watch_send_meets_changed() {
     explore("watch_send_meets_changed", || {
@@ -54,8 +54,7 @@ fn watch_send_meets_two_conditions() {
 /// Race: one who waits leaves while the value is changed: the change does not count as seen, no waker is kept, and
 /// another who waits is told.
 ///
-/// Mutation `sync-growing-queued-stays`: a waiter that is woken stays marked as served, and a new wait of it does not get
-/// in line again.
+/// Mutation `sync-watch-seen-while-waiting`: what changed after a poll looked counts as seen if it was waiting.
 #[test]
 fn watch_send_meets_drop() {
     explore("watch_send_meets_drop", || {
