@@ -17,10 +17,14 @@ fn broadcast_send_meets_two_who_wait() {
         let (sender, mut first) = broadcast::channel(1);
         let mut second = sender.subscribe();
         let other = thread::spawn(move || block_on(second.recv()));
-        let sending = thread::spawn(move || sender.send(7).is_ok());
+        let sending = thread::spawn(move || {
+            assert_eq!(sender.send(7), Ok(2));
+            // Its end would wake who waits.
+            sender
+        });
         assert_eq!(block_on(first.recv()), Ok(7));
         assert_eq!(other.join().expect("the other does not panic"), Ok(7));
-        assert!(sending.join().expect("the sender does not panic"));
+        drop(sending.join().expect("the sender does not panic"));
     });
 }
 

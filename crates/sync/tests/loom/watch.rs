@@ -20,15 +20,17 @@ fn watch_send_meets_changed() {
             for value in [1, 2] {
                 sender.send(value).expect("there is a receiver");
             }
+            // Its end would wake who waits.
+            sender
         });
         let mut last = 0;
-        while block_on(receiver.changed()).is_ok() {
+        while last != 2 {
+            assert_eq!(block_on(receiver.changed()), Ok(()));
             let value = *receiver.borrow_and_update();
             assert!(value >= last, "it goes back");
             last = value;
         }
-        assert_eq!(last, 2, "the last value was never seen");
-        sending.join().expect("the sender does not panic");
+        drop(sending.join().expect("the sender does not panic"));
     });
 }
 
@@ -44,10 +46,12 @@ fn watch_send_meets_two_conditions() {
             thread::spawn(move || block_on(other.wait_for(|value| *value > 0)).map(|value| *value));
         let sending = thread::spawn(move || {
             sender.send_modify(|value| *value += 1);
+            // Its end would wake who waits.
+            sender
         });
         assert_eq!(block_on(receiver.wait_for(|value| *value == 1)).map(|value| *value), Ok(1));
         assert_eq!(other.join().expect("the other does not panic"), Ok(1));
-        sending.join().expect("the sender does not panic");
+        drop(sending.join().expect("the sender does not panic"));
     });
 }
 
@@ -62,16 +66,20 @@ fn watch_send_meets_drop() {
         let mut stays = receiver.clone();
         let count = Count::new();
         let stays = thread::spawn(move || block_on(stays.changed()));
-        let sending = thread::spawn(move || sender.send(1).is_ok());
+        let sending = thread::spawn(move || {
+            assert!(sender.send(1).is_ok());
+            sender
+        });
         let seen = {
             let mut waiting = pin!(receiver.changed());
             let waker = count.waker();
             waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
         };
-        assert!(sending.join().expect("the sender does not panic"));
+        let sender = sending.join().expect("the sender does not panic");
         assert_eq!(count.kept(), 0, "its waker is kept");
-        assert_eq!(receiver.has_changed(), if seen { Err(watch::RecvError) } else { Ok(true) });
+        assert_eq!(receiver.has_changed(), Ok(!seen));
         assert_eq!(stays.join().expect("who stays does not panic"), Ok(()));
+        drop(sender);
     });
 }
 
