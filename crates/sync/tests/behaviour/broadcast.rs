@@ -162,15 +162,15 @@ fn a_message_is_gone_when_all_have_got_it_and_the_last_gets_the_message_itself()
     let (sender, mut first) = broadcast::channel(4);
     let mut second = sender.subscribe();
     let third = sender.subscribe();
-    sender.send(Counted(Arc::clone(&counts))).ok().expect("there are receivers");
-    drop(first.try_recv().ok().expect("a message"));
+    sender.send(Counted(Arc::clone(&counts))).expect("there are receivers");
+    drop(first.try_recv().expect("a message"));
     drop(third);
     assert_eq!(counts.each_ref().map(|n| n.load(Ordering::Relaxed)), [1, 1]);
-    drop(second.try_recv().ok().expect("a message"));
+    drop(second.try_recv().expect("a message"));
     assert_eq!(counts.each_ref().map(|n| n.load(Ordering::Relaxed)), [1, 2]);
     // What nobody got goes with the last receiver, and what was overwritten, with the next message.
     for _ in 0..6 {
-        sender.send(Counted(Arc::clone(&counts))).ok().expect("there are receivers");
+        sender.send(Counted(Arc::clone(&counts))).expect("there are receivers");
     }
     assert_eq!(counts[1].load(Ordering::Relaxed), 4);
     drop(first);
