@@ -219,15 +219,6 @@ pub mod alloc {
     pub use loom::alloc::{Layout, alloc, dealloc};
 }
 
-/// A constructor that is `const`, but in a model: there every atomic and lock is known by its place in the run.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! __const_new {
-    ($(#[$attr:meta])* $vis:vis const fn $($rest:tt)*) => { $(#[$attr])* $vis fn $($rest)* };
-}
-#[doc(inline)]
-pub use crate::__const_new as const_new;
-
 /// `std::thread_local!`, or loom's.
 #[macro_export]
 #[doc(hidden)]
@@ -241,3 +232,14 @@ pub use crate::__thread_local as thread_local;
 
 #[path = "model/deque.rs"]
 pub mod deque;
+
+/// A constructor that is not `const` here: atomics are made at run time.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __const_new {
+    ($(#[$attr:meta])* $vis:vis const fn $name:ident ($($arg:ident : $t:ty),* $(,)?) -> $out:ty $body:block) => {
+        $(#[$attr])* $vis fn $name($($arg: $t),*) -> $out $body
+    };
+}
+#[doc(inline)]
+pub use crate::__const_new as const_new;

@@ -220,15 +220,6 @@ pub mod alloc {
     pub use std::alloc::{Layout, alloc, dealloc};
 }
 
-/// A constructor that is `const`, but in a model.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! __const_new {
-    ($(#[$attr:meta])* $vis:vis const fn $($rest:tt)*) => { $(#[$attr])* $vis const fn $($rest)* };
-}
-#[doc(inline)]
-pub use crate::__const_new as const_new;
-
 /// `std::thread_local!`, or shuttle's.
 #[macro_export]
 #[doc(hidden)]
@@ -242,3 +233,14 @@ pub use crate::__thread_local as thread_local;
 
 #[path = "model/deque.rs"]
 pub mod deque;
+
+/// A constructor that is `const`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __const_new {
+    ($(#[$attr:meta])* $vis:vis const fn $name:ident ($($arg:ident : $t:ty),* $(,)?) -> $out:ty $body:block) => {
+        $(#[$attr])* $vis const fn $name($($arg: $t),*) -> $out $body
+    };
+}
+#[doc(inline)]
+pub use crate::__const_new as const_new;
