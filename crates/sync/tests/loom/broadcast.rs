@@ -1,6 +1,6 @@
 //! Messages for everybody: sent, received, waited for and overwritten at once.
 
-use crate::hand::{Count, block_on};
+use crate::by_hand::{Count, block_on};
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::thread;

@@ -2,7 +2,7 @@
 #![cfg(kasasagi_loom)]
 
 mod broadcast;
-mod hand;
+mod by_hand;
 mod once_cell;
 mod oneshot;
 mod promise;

@@ -1,6 +1,6 @@
 //! Made once: by one of those who ask at once, or by the next if that one goes.
 
-use crate::hand::block_on;
+use crate::by_hand::block_on;
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};

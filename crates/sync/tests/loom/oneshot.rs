@@ -1,6 +1,6 @@
 //! One value: sent, dropped and waited for at once.
 
-use crate::hand::{Count, block_on, poll_once};
+use crate::by_hand::{Count, block_on, poll_once};
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::thread;

@@ -1,6 +1,6 @@
 //! Starts: counted once, whoever leaves, and never more than may be (RATE-02, RATE-03).
 
-use crate::hand::block_on;
+use crate::by_hand::block_on;
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 //! The latest value: changed, watched and left at once.
 
-use crate::hand::{Count, block_on};
+use crate::by_hand::{Count, block_on};
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::thread;
 use kasasagi_sync::watch;
