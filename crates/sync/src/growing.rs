@@ -85,7 +85,8 @@ impl Growing {
 
     /// Clears WAITERS if nobody is in line any more.
     fn forget_line(&self, line: &WaitList<()>) {
-        if line.is_empty() {
+        // Under the lock WAITERS stands still; most who leave find it cleared by who woke them.
+        if line.is_empty() && self.word.load(Ordering::Relaxed) & WAITERS != 0 {
             self.word.fetch_and(!WAITERS, Ordering::Relaxed);
         }
     }

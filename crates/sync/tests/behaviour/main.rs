@@ -1,6 +1,7 @@
 //! What the primitives promise, through their public face.
 
 mod broadcast;
+mod channel_waits;
 mod once_cell;
 mod oneshot;
 mod polled;
