@@ -45,7 +45,8 @@ use std::panic::Location;
 /// A sender and a first receiver of messages, of which the last `capacity` are kept.
 ///
 /// Both sides can be had more often: [`Sender::clone`], [`Sender::subscribe`]. Each receiver clones what it gets; what is
-/// large is sent in an `Arc`. The last one to get a message takes it without a clone, and drops it in no other place.
+/// large is sent in an `Arc`. The last one to get a message takes it without a clone. A message that has nothing to drop
+/// is cloned under the lock of its place; such a `Clone` must not use the channel.
 ///
 /// # Panics
 /// When `capacity` is 0.
@@ -218,8 +219,7 @@ impl<T: Clone> Shared<T> {
         match self.ring.get(*next) {
             Ok(message) => {
                 *next += 1;
-                let message = message.expect("a message is there until all who are to get it did");
-                Ok(Arc::try_unwrap(message).unwrap_or_else(|shared| T::clone(&shared)))
+                Ok(message.open())
             }
             Err(newer) => {
                 // The newer one may be on its way still, and not counted.
@@ -258,8 +258,7 @@ impl<T> Drop for Receiver<T> {
         // What is sent from now on does not count it; what was sent before, does.
         let oldest = end.saturating_sub(self.shared.ring.capacity() as u64);
         for number in self.next.max(oldest)..end {
-            // Foreign, and so dropped with no lock held.
-            drop(self.shared.ring.get(number));
+            self.shared.ring.skip(number);
         }
     }
 }

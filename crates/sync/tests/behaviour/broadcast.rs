@@ -181,6 +181,40 @@ fn a_message_is_gone_when_all_have_got_it_and_the_last_gets_the_message_itself()
     assert_eq!(Arc::strong_count(&counts), 1);
 }
 
+#[test]
+fn a_clone_that_panics_loses_and_doubles_nothing() {
+    struct Picky(Arc<AtomicUsize>);
+    impl Clone for Picky {
+        fn clone(&self) -> Self {
+            assert!(self.0.fetch_add(1, Ordering::Relaxed) > 0, "the first time");
+            Self(Arc::clone(&self.0))
+        }
+    }
+    /// The same without anything to drop.
+    struct Plain(&'static AtomicUsize);
+    impl Clone for Plain {
+        fn clone(&self) -> Self {
+            assert!(self.0.fetch_add(1, Ordering::Relaxed) > 0, "the first time");
+            Self(self.0)
+        }
+    }
+    fn two_receive<T: Clone>(message: T) -> [bool; 4] {
+        let (sender, mut first) = broadcast::channel(2);
+        let mut second = sender.subscribe();
+        assert!(sender.send(message).is_ok());
+        let receive = |receiver: &mut broadcast::Receiver<T>| {
+            let received = std::panic::AssertUnwindSafe(|| receiver.try_recv().is_ok());
+            std::panic::catch_unwind(received).unwrap_or(false)
+        };
+        [receive(&mut first), receive(&mut second), receive(&mut first), receive(&mut second)]
+    }
+    static PLAIN: AtomicUsize = AtomicUsize::new(0);
+    let picky = Picky(Arc::default());
+    // What was got and not cloned is gone, as an argument of a function that panics is.
+    assert_eq!(two_receive(picky), [false, true, false, false]);
+    assert_eq!(two_receive(Plain(&PLAIN)), [false, true, true, false]);
+}
+
 /// A message that comes back to its channel when it is cloned and dropped: no lock is held then.
 #[test]
 fn a_message_may_use_its_channel_when_it_is_cloned_or_dropped() {
