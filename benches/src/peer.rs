@@ -1,5 +1,6 @@
 //! Peer: what a workload may ask of a runtime.
 
+pub mod channels;
 mod hello;
 mod kasasagi;
 mod smol;
@@ -27,6 +28,9 @@ pub trait Peer: Copy + Send + Sync + 'static {
 
     /// The side that waits for it.
     type Pending: Future<Output = u64> + Send + 'static;
+
+    /// For one value, for all messages, for the latest value.
+    type Channels: channels::Channels;
 
     /// A listening socket.
     type Listener: Send + Sync + 'static;

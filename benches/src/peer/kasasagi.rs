@@ -58,6 +58,7 @@ impl Peer for Kasasagi {
     type Handle<T: Send + 'static> = Joined<T>;
     type Promise = Promise<u64, ()>;
     type Pending = Promised;
+    type Channels = super::channels::Kasasagi;
     type Listener = TcpListener;
     type Stream = TcpStream;
 

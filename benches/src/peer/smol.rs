@@ -47,6 +47,7 @@ macro_rules! smol_peer {
             type Handle<T: Send + 'static> = Task<T>;
             type Promise = oneshot::Sender<u64>;
             type Pending = Received;
+            type Channels = super::channels::Smol;
             type Listener = Async<TcpListener>;
             type Stream = Async<TcpStream>;
 

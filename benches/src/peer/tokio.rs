@@ -53,6 +53,7 @@ impl Peer for Tokio {
     type Handle<T: Send + 'static> = Joined<T>;
     type Promise = oneshot::Sender<u64>;
     type Pending = Received;
+    type Channels = super::channels::Tokio;
     type Listener = TcpListener;
     type Stream = TcpStream;
 

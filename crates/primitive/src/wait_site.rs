@@ -43,6 +43,12 @@ pub enum WaitKind {
     Connect = 11,
     /// A promise to be kept.
     Promise = 20,
+    /// A message, or a new value, of a channel.
+    Channel = 30,
+    /// Another one to make what is made once.
+    Once = 31,
+    /// Its turn, or the moment, to start something whose rate is limited.
+    Rate = 32,
 }
 
 impl WaitKind {
@@ -60,6 +66,9 @@ impl WaitKind {
             10 => Self::Blocking,
             11 => Self::Connect,
             20 => Self::Promise,
+            30 => Self::Channel,
+            31 => Self::Once,
+            32 => Self::Rate,
             _ => Self::Unknown,
         }
     }
@@ -80,6 +89,9 @@ impl WaitKind {
             Self::Blocking => "blocking",
             Self::Connect => "connect",
             Self::Promise => "promise",
+            Self::Channel => "channel",
+            Self::Once => "once",
+            Self::Rate => "rate",
         }
     }
 }

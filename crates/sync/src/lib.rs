@@ -29,7 +29,11 @@
 //! | to | use |
 //! |---|---|
 //! | let at most so many do something at a time | [`Semaphore`] |
-//! | wait for a result that somebody else will set, once | [`promise`] |
+//! | limit how many starts there are in a time | [`RateWindow`], or `RateLimiter` of the crate `kasasagi` |
+//! | wait for a result that somebody else will set, once | [`promise`](promise()); for one who waits, [`oneshot`](mod@oneshot) |
+//! | give every message to every receiver | [`broadcast`](mod@broadcast) |
+//! | see the latest value, and wait for the next | [`watch`](mod@watch) |
+//! | make a value once, by whoever needs it first | [`OnceCell`] |
 //! | guard data for a moment, without waiting while it is held | `std::sync::Mutex`: it is faster, and holds no task up |
 //!
 //! # What all of them promise
@@ -42,11 +46,25 @@
 //! - No wake happens under a lock, and uncontended operations take none.
 #![forbid(unsafe_code)]
 
+mod blocking;
+pub mod broadcast;
 mod closed;
+mod growing;
+mod once_cell;
+pub mod oneshot;
 mod promise;
+mod rate_window;
 mod semaphore;
+mod send_error;
+pub mod watch;
 
+pub use broadcast::channel as broadcast;
 pub use closed::Closed;
 pub use kasasagi_primitive::defer::CallbackId;
+pub use once_cell::{GetOrInit, GetOrTryInit, OnceCell, SetError};
+pub use oneshot::channel as oneshot;
 pub use promise::{InvalidState, Pending, Promise, PromiseError, PromiseState, promise};
+pub use rate_window::{RatePermit, RateWindow, Turn, TurnAtStart};
 pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError};
+pub use send_error::SendError;
+pub use watch::channel as watch;

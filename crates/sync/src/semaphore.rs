@@ -78,14 +78,16 @@ impl Semaphore {
     /// Most permits a semaphore can have.
     pub const MAX_PERMITS: usize = usize::MAX >> 2;
 
-    /// A semaphore with so many permits.
-    ///
-    /// # Panics
-    /// When there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
-    #[track_caller]
-    pub fn new(permits: usize) -> Self {
-        assert!(permits <= Self::MAX_PERMITS, "a semaphore has at most `MAX_PERMITS` permits");
-        Self { word: AtomicUsize::new(permits * ONE), line: Mutex::new(WaitList::new()) }
+    kasasagi_primitive::const_new! {
+        /// A semaphore with so many permits.
+        ///
+        /// # Panics
+        /// When there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        #[track_caller]
+        pub const fn new(permits: usize) -> Self {
+            assert!(permits <= Self::MAX_PERMITS, "a semaphore has at most `MAX_PERMITS` permits");
+            Self { word: AtomicUsize::new(permits * ONE), line: Mutex::new(WaitList::new()) }
+        }
     }
 
     /// Takes a permit, waiting until there is one.
@@ -170,7 +172,8 @@ impl Semaphore {
     pub fn close(&self) {
         {
             let _line = self.line.lock();
-            self.word.fetch_or(CLOSED, Ordering::Relaxed);
+            // Release: what was done before the close happens before the error of whoever sees it.
+            self.word.fetch_or(CLOSED, Ordering::Release);
         }
         self.send_away();
     }
@@ -189,7 +192,8 @@ impl Semaphore {
 
     /// Takes permits, if there are enough and nobody waits.
     fn take(&self, permits: usize) -> Result<(), TryAcquireError> {
-        let mut word = self.word.load(Ordering::Relaxed);
+        // Acquire, also where it fails: pairs with the Release of `close`.
+        let mut word = self.word.load(Ordering::Acquire);
         loop {
             if word & CLOSED != 0 {
                 return Err(TryAcquireError::Closed);
@@ -199,7 +203,7 @@ impl Semaphore {
             }
             let next = word - permits * ONE;
             // Acquire: pairs with the Release of `add_permits`.
-            match self.word.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed)
+            match self.word.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Acquire)
             {
                 Ok(_) => return Ok(()),
                 Err(now) => word = now,

@@ -29,6 +29,7 @@ mod net;
 mod panics;
 mod promises;
 mod race;
+mod rate;
 mod rerun;
 mod run;
 mod runtimes;

@@ -3,6 +3,7 @@
 //!
 //! Time stands still where nothing can run, so the number of polls is that of the future, and not that of a machine.
 
+mod channels;
 mod cleanups;
 mod combinators;
 mod drive;
@@ -25,6 +26,11 @@ fn each(cases: &[Case], many: usize, waits: bool) {
 #[test]
 fn leaves_that_are_dropped_take_nothing_and_leave_their_place() {
     each(leaves::ALL, 11, true);
+}
+
+#[test]
+fn channels_cells_and_rates_whose_futures_are_dropped_lose_nothing() {
+    each(channels::ALL, 8, true);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Many threads for a while: 2 s, or `KASASAGI_STRESS_SECS`.
 
+mod channels;
+
 use kasasagi_primitive::park::Parker;
 use kasasagi_sync::Semaphore;
 use std::future::Future;
@@ -26,13 +28,18 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
+/// How long to go on.
+fn time() -> Duration {
+    let seconds = std::env::var("KASASAGI_STRESS_SECS").ok().and_then(|n| n.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(2))
+}
+
 /// Never more than `n` holders, no permit lost: also when every third request is dropped after its first poll.
 #[test]
 fn sem_16_never_more_holders_than_permits() {
     const PERMITS: usize = 3;
     const THREADS: usize = 8;
-    let seconds = std::env::var("KASASAGI_STRESS_SECS").ok().and_then(|n| n.parse().ok());
-    let time = Duration::from_secs(seconds.unwrap_or(2));
+    let time = time();
     let semaphore = Semaphore::new(PERMITS);
     let (holders, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let end = Instant::now() + time;
