@@ -29,6 +29,7 @@
 //! | to | use |
 //! |---|---|
 //! | let at most so many do something at a time | [`Semaphore`] |
+//! | hand items from some tasks to others | [`Queue`], [`LifoQueue`], [`PriorityQueue`] |
 //! | wait for a result that somebody else will set, once | [`promise`] |
 //! | guard data for a moment, without waiting while it is held | `std::sync::Mutex`: it is faster, and holds no task up |
 //!
@@ -44,9 +45,15 @@
 
 mod closed;
 mod promise;
+mod queue;
 mod semaphore;
 
 pub use closed::Closed;
 pub use kasasagi_primitive::defer::CallbackId;
 pub use promise::{InvalidState, Pending, Promise, PromiseError, PromiseState, promise};
+pub use queue::{
+    Get, GetGuarded, ItemGuard, Join, LifoQueue, OwnedItemGuard, PriorityQueue, Put, PutError,
+    Queue,
+};
+pub use queue::{TaskDoneError, TryGetError, TryPutError};
 pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError};

@@ -1,4 +1,5 @@
 //! What the primitives promise, through their public face.
 
 mod promise;
+mod queue;
 mod semaphore;
