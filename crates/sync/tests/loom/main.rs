@@ -2,4 +2,5 @@
 #![cfg(kasasagi_loom)]
 
 mod promise;
+mod queue;
 mod semaphore;
