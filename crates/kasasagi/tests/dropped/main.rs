@@ -7,6 +7,7 @@ mod cleanups;
 mod combinators;
 mod drive;
 mod leaves;
+mod queues;
 mod sockets;
 mod streams;
 mod world;
@@ -25,6 +26,11 @@ fn each(cases: &[Case], many: usize, waits: bool) {
 #[test]
 fn leaves_that_are_dropped_take_nothing_and_leave_their_place() {
     each(leaves::ALL, 11, true);
+}
+
+#[test]
+fn waits_at_queues_that_are_dropped_lose_no_item_and_no_room() {
+    each(queues::ALL, 4, true);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! A lock that is held there is a deadlock with a waker that takes it again; this test then never ends, and the limit
 //! below says so.
 
-use kasasagi_sync::Semaphore;
+use kasasagi_sync::{Queue, Semaphore};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -87,5 +87,80 @@ fn a_waker_that_comes_back_to_its_semaphore_finds_it_unlocked() {
         assert!(poll(fourth.as_mut(), Waker::noop()).is_ready());
         drop(fourth);
         assert!(came_back.load(Ordering::Relaxed) >= 5, "each waker came back");
+    });
+}
+
+/// A waker that looks at the queue, and says so; when it is dropped it does so again.
+struct NosyAtQueue {
+    queue: Queue<u32>,
+    came_back: Arc<AtomicUsize>,
+}
+
+impl NosyAtQueue {
+    fn waker(queue: &Queue<u32>, came_back: &Arc<AtomicUsize>) -> Waker {
+        let (queue, came_back) = (queue.clone(), Arc::clone(came_back));
+        Arc::new(Self { queue, came_back }).into()
+    }
+
+    fn come_back(&self) {
+        // Both take the lock.
+        let _ = (format!("{:?}", self.queue), self.queue.len());
+        self.came_back.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Wake for NosyAtQueue {
+    fn wake(self: Arc<Self>) {
+        self.come_back();
+    }
+}
+
+impl Drop for NosyAtQueue {
+    fn drop(&mut self) {
+        self.come_back();
+    }
+}
+
+#[test]
+fn a_waker_that_comes_back_to_its_queue_finds_it_unlocked() {
+    within_limit(|| {
+        let queue = Queue::bounded(1);
+        let came_back = Arc::new(AtomicUsize::new(0));
+        let nosy = || NosyAtQueue::waker(&queue, &came_back);
+        // Woken by a put, replaced by a poll, dropped with its future: those who get, put and join.
+        let mut gets = [(); 3].map(|()| Box::pin(queue.get()));
+        for get in &mut gets {
+            assert!(poll(get.as_mut(), &nosy()).is_pending());
+        }
+        assert!(queue.try_put(1).is_ok());
+        let [first, second, third] = &mut gets;
+        assert!(poll(first.as_mut(), Waker::noop()).is_ready());
+        assert!(poll(second.as_mut(), Waker::noop()).is_pending());
+        assert!(poll(third.as_mut(), Waker::noop()).is_pending());
+        drop(gets);
+        assert!(queue.try_put(1).is_ok());
+        let mut puts = [2, 3, 4].map(|item| Box::pin(queue.put(item)));
+        let mut joins = [(); 3].map(|()| Box::pin(queue.join()));
+        for (put, join) in puts.iter_mut().zip(&mut joins) {
+            assert!(poll(put.as_mut(), &nosy()).is_pending());
+            assert!(poll(join.as_mut(), &nosy()).is_pending());
+        }
+        assert_eq!(queue.try_get(), Ok(1));
+        let [first, second, third] = puts;
+        drop(first);
+        let [mut second, third] = [second, third];
+        assert!(poll(second.as_mut(), Waker::noop()).is_ready());
+        drop(third);
+        let [mut first, second, third] = joins;
+        assert!(poll(first.as_mut(), Waker::noop()).is_pending());
+        drop((first, second));
+        let mut last = Box::pin(queue.put(5));
+        assert!(poll(last.as_mut(), &nosy()).is_pending());
+        // One item is thrown away, one was taken and is not done.
+        queue.shutdown(true);
+        assert!(poll(last.as_mut(), Waker::noop()).is_ready());
+        assert!(queue.task_done().is_ok() && queue.task_done().is_ok());
+        drop((last, third));
+        assert!(came_back.load(Ordering::Relaxed) >= 10, "each waker came back");
     });
 }
