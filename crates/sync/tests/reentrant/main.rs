@@ -133,10 +133,9 @@ fn a_waker_that_comes_back_to_its_queue_finds_it_unlocked() {
             assert!(poll(get.as_mut(), &nosy()).is_pending());
         }
         assert!(queue.try_put(1).is_ok());
-        let [first, second, third] = &mut gets;
+        let [first, second, _] = &mut gets;
         assert!(poll(first.as_mut(), Waker::noop()).is_ready());
         assert!(poll(second.as_mut(), Waker::noop()).is_pending());
-        assert!(poll(third.as_mut(), Waker::noop()).is_pending());
         drop(gets);
         assert!(queue.try_put(1).is_ok());
         let mut puts = [2, 3, 4].map(|item| Box::pin(queue.put(item)));
