@@ -10,8 +10,8 @@ use std::ops::Deref;
 /// each, `(priority, number, item)`, if that matters. Those who wait are served in the order in which they came; who comes
 /// first gets the least item there is.
 ///
-/// Items are compared under the queue's lock: their `Ord` is to be short, and must not use the queue. If it panics in
-/// a get, the item that was being taken is lost.
+/// Items are compared under the queue's lock: their `Ord` is to be short, and must not use the queue. If it panics
+/// in a get, the item that was being taken is lost, and the order of the others may be.
 ///
 /// # Examples
 /// ```

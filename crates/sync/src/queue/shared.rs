@@ -42,6 +42,9 @@ pub(super) struct State<T> {
     joiners: WaitList<u64>,
 }
 
+/// What the counts say where an item is taken.
+const THERE: &str = "an item is there, says the count";
+
 /// One to wake, when it goes: declared before the lock is taken, and so dropped after it, a panic or not.
 struct Wake(Option<Waker>);
 
@@ -67,15 +70,16 @@ impl<T> State<T> {
         self.store.push(item);
     }
 
-    /// Takes an item that is there, and is not promised to another.
+    /// Takes an item that is there, and is not promised to another. `into` is dropped after the lock: the item's `Ord`
+    /// may panic, and then its `Drop` runs.
     #[inline]
-    fn take(&mut self, wake: &mut Wake) -> T {
+    fn take(&mut self, into: &mut Option<T>, wake: &mut Wake) {
         // Counted first, as in `push`.
         if !self.putters.is_empty() {
             self.kept += 1;
             wake.0 = self.putters.pop_front();
         }
-        self.store.pop().expect("an item is there, says the count")
+        self.store.pop(into);
     }
 
     /// Whether some wait for what will never come.
@@ -142,15 +146,15 @@ impl<T> Shared<T> {
 
     #[inline]
     pub(super) fn try_get(&self) -> Result<T, TryGetError> {
-        let mut wake = Wake(None);
+        let (mut wake, mut item) = (Wake(None), None);
         let mut state = self.lock();
         if state.promised == state.store.len() {
             let is_closed = state.is_shut && state.promised == 0;
             return Err(if is_closed { TryGetError::Closed } else { TryGetError::Empty });
         }
-        let item = state.take(&mut wake);
+        state.take(&mut item, &mut wake);
         self.leave_with(state);
-        Ok(item)
+        Ok(item.expect(THERE))
     }
 
     /// Puts the item, or gets in line for room; the item is taken when the answer is there.
@@ -165,14 +169,19 @@ impl<T> Shared<T> {
         cx: &Context<'_>,
     ) -> Poll<Result<(), PutError<T>>> {
         let it = item.take().expect("a future is not polled after it gave its result");
-        let mut wake = Wake(None);
+        let (mut wake, mut waker) = (Wake(None), None);
         let mut state = self.lock();
         if waiter.is_out() {
-            if !state.is_shut && !self.has_room(&state) {
-                *item = Some(it);
-                // A waker is cloned under the lock, as everywhere: it counts, and calls nobody.
-                state.putters.push_back(waiter, cx.waker().clone());
-                return Poll::Pending;
+            while !state.is_shut && !self.has_room(&state) {
+                if let Some(waker) = waker.take() {
+                    *item = Some(it);
+                    state.putters.push_back(waiter, waker);
+                    return Poll::Pending;
+                }
+                // A clone is foreign code, and made without the lock; then it has to look again.
+                drop(state);
+                waker = Some(cx.waker().clone());
+                state = self.lock();
             }
         } else {
             match state.putters.poll(waiter, cx.waker()) {
@@ -201,15 +210,21 @@ impl<T> Shared<T> {
         waiter: Pin<&mut Waiter<()>>,
         cx: &Context<'_>,
     ) -> Poll<Result<T, Closed>> {
-        let mut wake = Wake(None);
+        let (mut wake, mut item, mut waker) = (Wake(None), None, None);
         let mut state = self.lock();
         if waiter.is_out() {
-            if state.promised == state.store.len() {
+            while state.promised == state.store.len() {
                 if state.is_shut && state.promised == 0 {
                     return Poll::Ready(Err(Closed));
                 }
-                state.getters.push_back(waiter, cx.waker().clone());
-                return Poll::Pending;
+                if let Some(waker) = waker.take() {
+                    state.getters.push_back(waiter, waker);
+                    return Poll::Pending;
+                }
+                // A clone is foreign code, and made without the lock; then it has to look again.
+                drop(state);
+                waker = Some(cx.waker().clone());
+                state = self.lock();
             }
         } else {
             match state.getters.poll(waiter, cx.waker()) {
@@ -223,9 +238,9 @@ impl<T> Shared<T> {
                 Turn::Served(()) => state.promised -= 1,
             }
         }
-        let item = state.take(&mut wake);
+        state.take(&mut item, &mut wake);
         self.leave_with(state);
-        Poll::Ready(Ok(item))
+        Poll::Ready(Ok(item.expect(THERE)))
     }
 
     /// Gives the lock back after an item was taken; it may have been the last one ever.
@@ -296,19 +311,24 @@ impl<T> Shared<T> {
         mut waiter: Pin<&mut Option<Waiter<u64>>>,
         cx: &Context<'_>,
     ) -> Poll<()> {
-        let mut state = self.lock();
         if let Some(waiter) = waiter.as_mut().as_pin_mut() {
-            let turn = state.joiners.poll(waiter, cx.waker());
-            drop(state);
+            let turn = self.lock().joiners.poll(waiter, cx.waker());
             // The waker of the poll before is dropped here, after the lock.
             return if matches!(turn, Turn::Served(_)) { Poll::Ready(()) } else { Poll::Pending };
         }
+        if self.lock().unfinished == 0 {
+            return Poll::Ready(());
+        }
+        // A clone is foreign code, and made without the lock; then it has to look again.
+        let waker = cx.waker().clone();
+        let mut state = self.lock();
         if state.unfinished == 0 {
+            drop(state);
             return Poll::Ready(());
         }
         waiter.set(Some(Waiter::new(state.round)));
         if let Some(waiter) = waiter.as_pin_mut() {
-            state.joiners.push_back(waiter, cx.waker().clone());
+            state.joiners.push_back(waiter, waker);
         }
         Poll::Pending
     }

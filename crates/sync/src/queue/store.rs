@@ -5,7 +5,7 @@
 
 use kasasagi_primitive::MODEL;
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 
@@ -16,7 +16,7 @@ type Compare<T> = fn(&T, &T) -> Ordering;
 pub(super) enum Store<T> {
     Fifo(Segments<T>),
     Lifo(Vec<T>),
-    Priority(BinaryHeap<Ranked<T>>, Compare<T>),
+    Priority(Heap<T>),
 }
 
 impl<T> Store<T> {
@@ -32,7 +32,7 @@ impl<T> Store<T> {
     where
         T: Ord,
     {
-        Self::Priority(BinaryHeap::new(), T::cmp)
+        Self::Priority(Heap::new(T::cmp))
     }
 
     /// What its queue is called.
@@ -40,7 +40,7 @@ impl<T> Store<T> {
         match self {
             Self::Fifo(_) => "Queue",
             Self::Lifo(_) => "LifoQueue",
-            Self::Priority(..) => "PriorityQueue",
+            Self::Priority(_) => "PriorityQueue",
         }
     }
 
@@ -49,7 +49,7 @@ impl<T> Store<T> {
         match self {
             Self::Fifo(items) => items.len,
             Self::Lifo(items) => items.len(),
-            Self::Priority(items, _) => items.len(),
+            Self::Priority(heap) => heap.items.len(),
         }
     }
 
@@ -59,17 +59,17 @@ impl<T> Store<T> {
         match self {
             Self::Fifo(items) => items.push(item),
             Self::Lifo(items) => items.push(item),
-            Self::Priority(items, compare) => items.push(Ranked { item, compare: *compare }),
+            Self::Priority(heap) => heap.push(item),
         }
     }
 
-    /// Takes the item whose turn it is; should the `Ord` of another panic, it is gone.
+    /// Takes the item whose turn it is, if there is one; also if the `Ord` of another then panics.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<T> {
+    pub(super) fn pop(&mut self, into: &mut Option<T>) {
         match self {
-            Self::Fifo(items) => items.pop(),
-            Self::Lifo(items) => items.pop(),
-            Self::Priority(items, _) => items.pop().map(|ranked| ranked.item),
+            Self::Fifo(items) => *into = items.pop(),
+            Self::Lifo(items) => *into = items.pop(),
+            Self::Priority(heap) => heap.pop(into),
         }
     }
 
@@ -78,37 +78,64 @@ impl<T> Store<T> {
         let empty = match self {
             Self::Fifo(_) => Self::fifo(),
             Self::Lifo(_) => Self::lifo(),
-            Self::Priority(_, compare) => Self::Priority(BinaryHeap::new(), *compare),
+            Self::Priority(heap) => Self::Priority(Heap::new(heap.compare)),
         };
         mem::replace(self, empty)
     }
 }
 
-/// An item that knows how to compare itself: the greatest of them is the least item.
-pub(super) struct Ranked<T> {
-    item: T,
+/// Items of which the first is the least: each is no greater than the two at twice its place, and one and two behind.
+///
+/// Items only ever change places, so that none is lost, and none dropped, when a comparison panics.
+pub(super) struct Heap<T> {
+    items: Vec<T>,
     compare: Compare<T>,
 }
 
-impl<T> Ord for Ranked<T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.compare)(&other.item, &self.item)
+impl<T> Heap<T> {
+    const fn new(compare: Compare<T>) -> Self {
+        Self { items: Vec::new(), compare }
+    }
+
+    fn is_less(&self, one: usize, other: usize) -> bool {
+        (self.compare)(&self.items[one], &self.items[other]) == Ordering::Less
+    }
+
+    fn push(&mut self, item: T) {
+        self.items.push(item);
+        let mut at = self.items.len() - 1;
+        while at > 0 {
+            let above = (at - 1) / 2;
+            if !self.is_less(at, above) {
+                return;
+            }
+            self.items.swap(at, above);
+            at = above;
+        }
+    }
+
+    fn pop(&mut self, into: &mut Option<T>) {
+        if self.items.is_empty() {
+            return;
+        }
+        *into = Some(self.items.swap_remove(0));
+        let mut at = 0;
+        loop {
+            let (left, right) = (2 * at + 1, 2 * at + 2);
+            let mut least = at;
+            for below in [left, right] {
+                if below < self.items.len() && self.is_less(below, least) {
+                    least = below;
+                }
+            }
+            if least == at {
+                return;
+            }
+            self.items.swap(at, least);
+            at = least;
+        }
     }
 }
-
-impl<T> PartialOrd for Ranked<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> PartialEq for Ranked<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<T> Eq for Ranked<T> {}
 
 /// First in, first out, in segments: a long queue grows by one segment at a time, and shrinks as it empties.
 pub(super) struct Segments<T> {
