@@ -8,6 +8,7 @@ mod http_hello;
 mod memory;
 mod ping_pong;
 mod promise;
+mod queues;
 mod spawn;
 mod tcp_echo;
 mod timeouts;
@@ -26,6 +27,7 @@ fn main() {
     suite.bench("ping_pong", ping_pong::rows);
     suite.bench("promise", promise::rows);
     suite.bench("channels", channels::rows);
+    suite.bench("queues", queues::rows);
     suite.bench("wake", wake::rows);
     suite.bench("timers", timers::rows);
     suite.bench("timeouts", timeouts::rows);

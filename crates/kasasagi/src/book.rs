@@ -20,6 +20,8 @@ mod futures {}
 
 #[doc = include_str!("../../../docs/src/guide/sharing.md")]
 mod sharing {}
+#[doc = include_str!("../../../docs/src/guide/queues.md")]
+mod queues {}
 
 #[doc = include_str!("../../../docs/src/guide/time.md")]
 mod time {}

@@ -34,6 +34,7 @@
 //! | give every message to every receiver | [`broadcast`](mod@broadcast) |
 //! | see the latest value, and wait for the next | [`watch`](mod@watch) |
 //! | make a value once, by whoever needs it first | [`OnceCell`] |
+//! | hand items from some tasks to others | [`Queue`], [`LifoQueue`], [`PriorityQueue`] |
 //! | guard data for a moment, without waiting while it is held | `std::sync::Mutex`: it is faster, and holds no task up |
 //!
 //! # What all of them promise
@@ -53,6 +54,7 @@ mod growing;
 mod once_cell;
 pub mod oneshot;
 mod promise;
+mod queue;
 mod rate_window;
 mod semaphore;
 mod send_error;
@@ -64,6 +66,11 @@ pub use kasasagi_primitive::defer::CallbackId;
 pub use once_cell::{GetOrInit, GetOrTryInit, OnceCell, SetError};
 pub use oneshot::channel as oneshot;
 pub use promise::{InvalidState, Pending, Promise, PromiseError, PromiseState, promise};
+pub use queue::{
+    Get, GetGuarded, ItemGuard, Join, LifoQueue, OwnedItemGuard, PriorityQueue, Put, PutError,
+    Queue,
+};
+pub use queue::{TaskDoneError, TryGetError, TryPutError};
 pub use rate_window::{RatePermit, RateWindow, Turn, TurnAtStart};
 pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError};
 pub use send_error::SendError;

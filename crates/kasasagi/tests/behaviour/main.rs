@@ -28,6 +28,7 @@ mod mt;
 mod net;
 mod panics;
 mod promises;
+mod queue;
 mod race;
 mod rate;
 mod rerun;

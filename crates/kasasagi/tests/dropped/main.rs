@@ -8,6 +8,7 @@ mod cleanups;
 mod combinators;
 mod drive;
 mod leaves;
+mod queues;
 mod sockets;
 mod streams;
 mod world;
@@ -31,6 +32,11 @@ fn leaves_that_are_dropped_take_nothing_and_leave_their_place() {
 #[test]
 fn channels_cells_and_rates_whose_futures_are_dropped_lose_nothing() {
     each(channels::ALL, 8, true);
+}
+
+#[test]
+fn waits_at_queues_that_are_dropped_lose_no_item_and_no_room() {
+    each(queues::ALL, 4, true);
 }
 
 #[test]

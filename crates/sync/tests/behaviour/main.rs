@@ -6,6 +6,7 @@ mod once_cell;
 mod oneshot;
 mod polled;
 mod promise;
+mod queue;
 mod rate_window;
 mod semaphore;
 mod watch;

@@ -6,6 +6,7 @@ mod by_hand;
 mod once_cell;
 mod oneshot;
 mod promise;
+mod queue;
 mod rate_window;
 mod semaphore;
 mod watch;
