@@ -36,7 +36,7 @@ pub mod wake_batch;
 
 pub use crossbeam_utils::CachePadded;
 #[doc(inline)]
-pub use imp::{MODEL, alloc, cell, deque, hint, sync, thread, thread_local};
+pub use imp::{MODEL, alloc, cell, const_new, deque, hint, sync, thread, thread_local};
 
 #[cfg(kasasagi_loom)]
 pub mod explore;

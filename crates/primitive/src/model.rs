@@ -205,3 +205,14 @@ pub use crate::__thread_local as thread_local;
 
 #[path = "model/deque.rs"]
 pub mod deque;
+
+/// A constructor that is not `const` here: atomics are made at run time.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __const_new {
+    ($(#[$attr:meta])* $vis:vis const fn $name:ident ($($arg:ident : $t:ty),* $(,)?) -> $out:ty $body:block) => {
+        $(#[$attr])* $vis fn $name($($arg: $t),*) -> $out $body
+    };
+}
+#[doc(inline)]
+pub use crate::__const_new as const_new;
