@@ -29,6 +29,12 @@
 //! | to | use |
 //! |---|---|
 //! | let at most so many do something at a time | [`Semaphore`] |
+//! | keep a value to oneself, also while awaiting | [`Lock`] |
+//! | let many read a value at a time, and one write it | [`RwLock`] |
+//! | wait until something has happened | [`Event`] |
+//! | wait until a value is as it should be | [`Condition`], with a [`Lock`] |
+//! | go on together, when all are there | [`Barrier`] |
+//! | limit, and refuse permits that nobody took | [`BoundedSemaphore`] |
 //! | wait for a result that somebody else will set, once | [`promise`] |
 //! | guard data for a moment, without waiting while it is held | `std::sync::Mutex`: it is faster, and holds no task up |
 //!
@@ -40,13 +46,31 @@
 //! - **Any executor**: they know only [`Waker`](std::task::Waker). Inside tasks of kasasagi they take part in its
 //!   budget, and say what the task waits for, and where.
 //! - No wake happens under a lock, and uncontended operations take none.
-#![forbid(unsafe_code)]
 
+mod barrier;
+mod bounded_semaphore;
 mod closed;
+mod condition;
+mod event;
+mod gate;
+mod guarded;
+mod lock;
 mod promise;
+mod rw_lock;
 mod semaphore;
 
+pub use barrier::{Barrier, BarrierWait, Broken};
+pub use bounded_semaphore::{BoundedSemaphore, TooManyPermits};
 pub use closed::Closed;
+pub use condition::{Condition, ConditionWait};
+pub use event::{Event, EventWait};
 pub use kasasagi_primitive::defer::CallbackId;
+pub use lock::{
+    Lock, LockGuard, Locking, LockingOwned, MappedLockGuard, OwnedLockGuard, WouldBlock,
+};
 pub use promise::{InvalidState, Pending, Promise, PromiseError, PromiseState, promise};
+pub use rw_lock::{
+    MappedWriteGuard, OwnedReadGuard, OwnedWriteGuard, ReadGuard, Reading, ReadingOwned, RwLock,
+    WriteGuard, Writing, WritingOwned,
+};
 pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError};
