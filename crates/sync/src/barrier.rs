@@ -18,7 +18,7 @@ pub use wait::BarrierWait;
 
 use kasasagi_primitive::sync::{Mutex, MutexGuard};
 use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
-use kasasagi_primitive::wake_batch::wake_caught;
+use kasasagi_primitive::wake_batch::{Lead, wake_caught};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
@@ -316,8 +316,12 @@ struct Wakers(VecDeque<Waker>);
 
 impl Wakers {
     fn wake_all(mut self) -> VecDeque<Waker> {
+        let lead = self.0.pop_front().map(Lead::new);
         while let Some(waker) = self.0.pop_front() {
             waker.wake();
+        }
+        if let Some(lead) = lead {
+            lead.follow();
         }
         mem::take(&mut self.0)
     }

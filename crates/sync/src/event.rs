@@ -13,7 +13,7 @@ use kasasagi_primitive::const_new;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::wait_list::{Turn, WaitList, Waiter};
-use kasasagi_primitive::wake_batch::WakeBatch;
+use kasasagi_primitive::wake_batch::{Lead, WakeBatch};
 use std::fmt;
 use std::mem;
 use std::panic::Location;
@@ -127,6 +127,7 @@ impl Event {
     /// Serves all with a number below `limit`.
     fn serve(&self, limit: u64) {
         let mut batch = WakeBatch::new();
+        let mut lead: Option<Lead> = None;
         loop {
             let mut line = self.line.lock();
             while !batch.is_full() && line.waiters.front().is_some_and(|number| *number < limit) {
@@ -137,12 +138,18 @@ impl Event {
             self.note_empty(&line);
             drop(line);
             if batch.is_empty() {
-                return;
+                break;
             }
             // Should a waker panic, the others are woken all the same.
             let rest = Rest(self, limit);
+            if lead.is_none() {
+                lead = batch.take_first().map(Lead::new);
+            }
             batch.wake_all();
             mem::forget(rest);
+        }
+        if let Some(lead) = lead {
+            lead.follow();
         }
     }
 

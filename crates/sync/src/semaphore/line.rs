@@ -5,7 +5,7 @@ use crate::Closed;
 use kasasagi_primitive::sync::MutexGuard;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
-use kasasagi_primitive::wake_batch::WakeBatch;
+use kasasagi_primitive::wake_batch::{Lead, WakeBatch};
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -60,10 +60,31 @@ impl Semaphore {
 
     /// Adds permits under the lock and serves the front of the line with them.
     pub(super) fn hand_over(&self, permits: usize) -> Result<(), Excess> {
-        let line = self.line.lock();
+        let mut line = self.line.lock();
+        if let Some(waker) = self.hand_straight(&mut line, permits) {
+            drop(line);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            return Ok(());
+        }
         self.put_back(permits)?;
         self.serve_all(line);
         Ok(())
+    }
+
+    /// Gives the one at the front just what is released, if that is what it wants and nothing else is free: the word
+    /// stays as it is, but for the last one's leaving the line. What was done before is seen through the lock.
+    #[inline]
+    fn hand_straight(&self, line: &mut WaitList<Want>, permits: usize) -> Option<Option<Waker>> {
+        let is_all = self.word.load(Ordering::Relaxed) == WAITERS && permits <= self.bound;
+        if !is_all || line.front()?.permits != permits {
+            return None;
+        }
+        if line.len() == 1 {
+            self.word.store(0, Ordering::Relaxed);
+        }
+        Some(line.pop_front())
     }
 
     /// Adds permits under the lock; WAITERS may be set, or no longer.
@@ -81,41 +102,62 @@ impl Semaphore {
         Ok(())
     }
 
-    /// Serves whom it can, batch by batch, each woken outside the lock.
+    /// Serves whom it can, and wakes them outside the lock.
     fn serve_all<'a>(&'a self, mut line: MutexGuard<'a, WaitList<Want>>) {
-        let mut batch = WakeBatch::new();
-        while self.serve(&mut line, &mut batch) {
+        while self.can_serve(&mut line) {
+            // One that has no waker was woken already, and comes by itself.
+            let Some(first) = self.serve(&mut line) else { continue };
+            if self.can_serve(&mut line) {
+                return self.serve_many(line, first);
+            }
             drop(line);
-            wake(&mut batch, self, Self::serve_again);
-            line = self.line.lock();
+            return first.wake();
         }
+    }
+
+    /// The same for more than one, batch by batch.
+    #[cold]
+    fn serve_many<'a>(&'a self, line: MutexGuard<'a, WaitList<Want>>, first: Waker) {
         drop(line);
-        batch.wake_all();
+        // Should a waker panic, the others are served and woken all the same.
+        let rest = Rest(self, Self::serve_again);
+        let lead = Lead::new(first);
+        let mut batch = WakeBatch::new();
+        loop {
+            let mut line = self.line.lock();
+            while !batch.is_full() && self.can_serve(&mut line) {
+                if let Some(waker) = self.serve(&mut line) {
+                    batch.push(waker);
+                }
+            }
+            drop(line);
+            if batch.is_empty() {
+                break;
+            }
+            batch.wake_all();
+        }
+        mem::forget(rest);
+        lead.follow();
     }
 
     fn serve_again(&self) {
         self.serve_all(self.line.lock());
     }
 
-    /// Serves the front for as long as it can have what it wants; says whether the batch was full before that.
-    fn serve(&self, line: &mut WaitList<Want>, batch: &mut WakeBatch) -> bool {
-        while let Some(want) = line.front() {
-            let want = *want;
-            // WAITERS is set, and the lock is held: nobody else changes the word.
-            let word = self.word.load(Ordering::Relaxed);
-            if word & CLOSED != 0 || word / ONE < want.permits {
-                return false;
-            }
-            if batch.is_full() {
-                return true;
-            }
-            let last = usize::from(line.len() == 1) * WAITERS;
-            self.word.fetch_sub(want.permits * ONE + last, Ordering::Acquire);
-            if let Some(waker) = line.pop_front() {
-                batch.push(waker);
-            }
-        }
-        false
+    /// Whether the one at the front can have what it wants.
+    fn can_serve(&self, line: &mut WaitList<Want>) -> bool {
+        let Some(want) = line.front() else { return false };
+        // WAITERS is set, and the lock is held: nobody else changes the word.
+        let word = self.word.load(Ordering::Relaxed);
+        word & CLOSED == 0 && word / ONE >= want.permits
+    }
+
+    /// Gives the one at the front what it wants.
+    fn serve(&self, line: &mut WaitList<Want>) -> Option<Waker> {
+        let permits = line.front()?.permits;
+        let last = usize::from(line.len() == 1) * WAITERS;
+        self.word.fetch_sub(permits * ONE + last, Ordering::Acquire);
+        line.pop_front()
     }
 
     /// A future is dropped: out of the line, and what it was given goes to the next.
@@ -154,14 +196,7 @@ impl Semaphore {
         // Blindly: what is released before it is found below, what is released after it finds the line.
         self.word.fetch_or(WAITERS, Ordering::Relaxed);
         while from.move_front(&mut line) {}
-        let want = *line.front()?;
-        let word = self.word.load(Ordering::Relaxed);
-        if word / ONE < want.permits {
-            return None;
-        }
-        let last = usize::from(line.len() == 1) * WAITERS;
-        self.word.fetch_sub(want.permits * ONE + last, Ordering::Acquire);
-        line.pop_front()
+        if self.can_serve(&mut line) { self.serve(&mut line) } else { None }
     }
 
     /// Tells everybody in line that it is closed.
@@ -183,20 +218,18 @@ impl Semaphore {
             if batch.is_empty() {
                 return;
             }
-            wake(&mut batch, self, Self::send_away);
+            let rest = Rest(self, Self::send_away);
+            batch.wake_all();
+            mem::forget(rest);
         }
     }
 }
 
-/// Wakes a batch with more to come: should a waker panic, `rest` is done all the same.
-fn wake(batch: &mut WakeBatch, semaphore: &Semaphore, rest: fn(&Semaphore)) {
-    struct Rest<'a>(&'a Semaphore, fn(&Semaphore));
-    impl Drop for Rest<'_> {
-        fn drop(&mut self) {
-            (self.1)(self.0);
-        }
+/// Does what is left to do, should a waker panic.
+struct Rest<'a>(&'a Semaphore, fn(&Semaphore));
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        (self.1)(self.0);
     }
-    let rest = Rest(semaphore, rest);
-    batch.wake_all();
-    mem::forget(rest);
 }

@@ -113,7 +113,7 @@ fn lock_08_10_exactly_one_has_it_whoever_leaves_whenever() {
 }
 
 #[test]
-fn lock_09_16_an_owned_guard_keeps_its_lock_and_may_be_dropped_elsewhere() {
+fn lock_16_an_owned_guard_keeps_its_lock_and_may_be_dropped_elsewhere() {
     let lock = Arc::new(Lock::new(7));
     let guard = ready(Lock::lock_owned(Arc::clone(&lock)));
     let mut second = Hand::waiting(Lock::lock_owned(Arc::clone(&lock)));
