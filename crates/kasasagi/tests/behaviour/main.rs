@@ -3,6 +3,7 @@
 
 mod aftermath;
 mod alone;
+mod anywhere;
 mod as_completed;
 mod auto_traits;
 mod awaiting;

@@ -7,6 +7,7 @@ mod cleanups;
 mod combinators;
 mod drive;
 mod leaves;
+mod locks;
 mod sockets;
 mod streams;
 mod world;
@@ -25,6 +26,11 @@ fn each(cases: &[Case], many: usize, waits: bool) {
 #[test]
 fn leaves_that_are_dropped_take_nothing_and_leave_their_place() {
     each(leaves::ALL, 11, true);
+}
+
+#[test]
+fn locks_events_conditions_and_barriers_that_are_waited_for_in_vain_hold_nobody_up() {
+    each(locks::ALL, 10, true);
 }
 
 #[test]
