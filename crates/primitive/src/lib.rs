@@ -21,6 +21,7 @@ pub mod coop;
 pub mod counter;
 pub mod current;
 pub mod defer;
+pub mod holders;
 pub mod park;
 pub mod report;
 pub mod request;

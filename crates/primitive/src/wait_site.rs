@@ -165,6 +165,12 @@ impl WaitSite {
         self.kind.store(WaitKind::Unknown as u32, Ordering::Relaxed);
     }
 
+    /// How often it was set, and whether it says nothing at the moment; for the thread that polls the task.
+    pub fn count(&self) -> (u32, bool) {
+        let is_clear = self.kind.load(Ordering::Relaxed) == WaitKind::Unknown as u32;
+        (self.seq.load(Ordering::Relaxed), is_clear)
+    }
+
     /// A copy, unless the task rewrote its words several times meanwhile: then it does not wait long.
     pub fn get(&self) -> Option<Wait> {
         for _ in 0..LOOKS {

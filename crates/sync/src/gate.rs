@@ -46,11 +46,16 @@ pub(crate) struct Gate {
 
 /// Where a gate is, and what keeps it there.
 pub(crate) trait House {
+    /// Whether a right may be dropped by another task than got it, as a matter of course.
+    const WANDERS: bool;
+
     /// Always the same one.
     fn gate(&self) -> &Gate;
 }
 
 impl House for &Gate {
+    const WANDERS: bool = false;
+
     #[inline]
     fn gate(&self) -> &Gate {
         self
@@ -81,10 +86,10 @@ impl Gate {
     }
 
     #[inline]
-    fn entered<P: Passes>(&self, place: &'static Location<'static>) {
+    fn entered<P: Passes>(&self, place: &'static Location<'static>, wanders: bool) {
         if P::COUNT == ALL {
             self.probe.with_mut(|_| ());
-            self.holder.set(place);
+            self.holder.set(place, wanders);
         } else {
             self.probe.with(|_| ());
         }
@@ -127,7 +132,7 @@ impl<H: House, P: Passes> Right<H, P> {
     /// Of one who was let in.
     #[inline]
     pub(crate) fn new(house: H, place: &'static Location<'static>) -> Self {
-        house.gate().entered::<P>(place);
+        house.gate().entered::<P>(place, H::WANDERS);
         Self { house: Some(house), _passes: PhantomData }
     }
 

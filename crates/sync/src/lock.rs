@@ -40,6 +40,8 @@ pub struct Lock<T: ?Sized> {
 }
 
 impl<T: ?Sized> House for Arc<Lock<T>> {
+    const WANDERS: bool = true;
+
     #[inline]
     fn gate(&self) -> &Gate {
         &self.guarded.gate

@@ -42,6 +42,8 @@ pub struct RwLock<T: ?Sized> {
 }
 
 impl<T: ?Sized> House for Arc<RwLock<T>> {
+    const WANDERS: bool = true;
+
     #[inline]
     fn gate(&self) -> &Gate {
         &self.guarded.gate

@@ -32,6 +32,7 @@ mod messages;
 mod messages_of_tasks;
 mod mt;
 mod net;
+mod owners;
 mod panics;
 mod promises;
 mod race;
