@@ -22,6 +22,7 @@ pub mod counter;
 pub mod current;
 pub mod defer;
 pub mod gift;
+pub mod holders;
 pub mod once;
 pub mod park;
 pub mod report;

@@ -11,6 +11,10 @@
 //!     └─────────────────────┴────────────────────────────────────────┘  was dropped, and passes it on)
 //! ```
 //!
+//! A list may move those at its front into another list of the same kind ([`WaitList::move_front`]): so what was
+//! notified stands in the line of a lock, and is not woken in vain. Its future then has to
+//! [follow](WaitList::follow) it, before it is polled or removed.
+//!
 //! The pattern, for an author of a primitive:
 //!
 //! 1. `poll`: take the lock; if the waiter is out, look once more whether it has to wait at all, and `push_back`;
@@ -32,7 +36,15 @@ use std::task::Waker;
 /// Where a list's number comes from.
 static NEXT: Counter = Counter::new(1);
 
-type Link<T> = Option<NonNull<UnsafeCell<Node<T>>>>;
+type Link<T> = Option<NonNull<Seat<T>>>;
+
+struct Seat<T> {
+    // The number of the list that the node was moved to, until its future follows it; else 0. Guarded by the lock of
+    // the list that its future believes it in.
+    away: UnsafeCell<u64>,
+    // Guarded by the lock of the list that it is in.
+    node: UnsafeCell<Node<T>>,
+}
 
 struct Node<T> {
     previous: Link<T>,
@@ -63,7 +75,7 @@ pub struct Waiter<T> {
     // The number of the list, or 0 when out. Belongs to the future; the list never touches it.
     home: u64,
     // Belongs to whoever holds the list's lock while `home` is not 0, else to the future.
-    node: UnsafeCell<Node<T>>,
+    seat: Seat<T>,
     _pinned: PhantomPinned,
 }
 
@@ -104,7 +116,8 @@ impl<T> Waiter<T> {
     /// A waiter in no list, which will ask for `value`.
     pub fn new(value: T) -> Self {
         let node = Node { previous: None, next: None, served: false, waker: None, value };
-        Self { home: 0, node: UnsafeCell::new(node), _pinned: PhantomPinned }
+        let seat = Seat { away: UnsafeCell::new(0), node: UnsafeCell::new(node) };
+        Self { home: 0, seat, _pinned: PhantomPinned }
     }
 
     /// Whether it is in no list and owed nothing: dropping it needs no lock.
@@ -112,10 +125,10 @@ impl<T> Waiter<T> {
         self.home == 0
     }
 
-    fn parts(self: Pin<&mut Self>) -> (&mut u64, NonNull<UnsafeCell<Node<T>>>) {
+    fn parts(self: Pin<&mut Self>) -> (&mut u64, NonNull<Seat<T>>) {
         // SAFETY: nothing is moved out of the pinned waiter: `home` is a number, and the node is only pointed at.
         let this = unsafe { self.get_unchecked_mut() };
-        (&mut this.home, NonNull::from(&this.node))
+        (&mut this.home, NonNull::from(&this.seat))
     }
 }
 
@@ -127,18 +140,26 @@ impl<T> Drop for Waiter<T> {
             std::process::abort();
         }
         // Nobody else may be at the node any more; in a model this is checked.
-        self.node.with_mut(|_| ());
+        self.seat.node.with_mut(|_| ());
     }
+}
+
+/// Whether the waiter was moved, and its future has not followed it; asked under the lock of the list it came to.
+fn is_away<T>(seat: NonNull<Seat<T>>) -> bool {
+    // SAFETY: the waiter is the caller's.
+    let seat = unsafe { seat.as_ref() };
+    // SAFETY: the lock that guards it is held by the caller.
+    seat.away.with(|away| unsafe { *away != 0 })
 }
 
 /// Runs `f` on the node.
 ///
 /// # Safety
 /// The node is alive, and the caller holds `&mut` to the list that it is in, or it is in none and the caller's.
-unsafe fn with<T, R>(node: NonNull<UnsafeCell<Node<T>>>, f: impl FnOnce(&mut Node<T>) -> R) -> R {
+unsafe fn with<T, R>(node: NonNull<Seat<T>>, f: impl FnOnce(&mut Node<T>) -> R) -> R {
     // SAFETY: the node is alive, says the caller.
-    let cell = unsafe { node.as_ref() };
-    cell.with_mut(|node| {
+    let seat = unsafe { node.as_ref() };
+    seat.node.with_mut(|node| {
         // SAFETY: the caller holds the lock that guards the node, and `f` cannot reach it a second time.
         f(unsafe { &mut *node })
     })
@@ -168,17 +189,26 @@ impl<T> WaitList<T> {
     pub fn push_back(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker) {
         let (home, node) = waiter.parts();
         assert!(*home == 0, "a waiter stands in one line, once");
-        if self.id == 0 {
-            self.id = NEXT.take(1);
-        }
-        let tail = self.tail;
+        self.number();
         // SAFETY: the waiter is out, so its node is the caller's.
+        unsafe {
+            with(node, |node| {
+                node.served = false;
+                node.waker = Some(waker);
+            });
+        }
+        self.link(node);
+        *home = self.id;
+    }
+
+    /// Puts a node, which is in no list, at the end.
+    fn link(&mut self, node: NonNull<Seat<T>>) {
+        let tail = self.tail;
+        // SAFETY: the node is in no list, and the caller's, who holds the lock of this one.
         unsafe {
             with(node, |node| {
                 node.previous = tail;
                 node.next = None;
-                node.served = false;
-                node.waker = Some(waker);
             });
         }
         match tail {
@@ -188,17 +218,70 @@ impl<T> WaitList<T> {
         }
         self.tail = Some(node);
         self.len += 1;
-        *home = self.id;
+    }
+
+    /// Moves the one at the front to the end of another list, whose lock is held too; says whether there was one.
+    ///
+    /// Its future finds that out by [`follow`](Self::follow), and belongs to the other list from then on.
+    pub fn move_front(&mut self, to: &mut Self) -> bool {
+        let Some(head) = self.head else { return false };
+        to.number();
+        self.unlink(head);
+        to.link(head);
+        // SAFETY: the head was in this list, and is in the other now; the caller holds both locks.
+        let seat = unsafe { head.as_ref() };
+        // SAFETY: the lock of the list that its future believes it in, this one, is held.
+        seat.away.with_mut(|away| unsafe { *away = to.id });
+        true
+    }
+
+    /// Whether a waiter was moved to another list; then it is in that one from now on.
+    ///
+    /// # Panics
+    /// When the waiter did not come to this list.
+    #[track_caller]
+    pub fn follow(&mut self, waiter: Pin<&mut Waiter<T>>) -> bool {
+        let (home, seat) = waiter.parts();
+        assert!(
+            *home != 0 && *home == self.id,
+            "a waiter is looked for under the lock of its own list"
+        );
+        // SAFETY: the waiter is the caller's.
+        let seat = unsafe { seat.as_ref() };
+        // SAFETY: the lock of the list that its future believes it in, this one, is held.
+        let away = seat.away.with_mut(|away| std::mem::take(unsafe { &mut *away }));
+        if away != 0 {
+            *home = away;
+        }
+        away != 0
+    }
+
+    /// Whether a waiter came to this list, or has followed to it.
+    pub fn is_home_of(&self, waiter: &Waiter<T>) -> bool {
+        waiter.home != 0 && waiter.home == self.id
+    }
+
+    fn number(&mut self) {
+        if self.id == 0 {
+            self.id = NEXT.take(1);
+        }
     }
 
     /// What the one at the front asks for.
     pub fn front(&mut self) -> Option<&mut T> {
         self.head.map(|head| {
             // SAFETY: the head is in this list, whose lock the caller holds; it is pinned until it is removed.
-            let cell = unsafe { head.as_ref() };
+            let seat = unsafe { head.as_ref() };
             // SAFETY: as above; the borrow of the list keeps every other access away while the value is shown.
-            cell.with_mut(|node| unsafe { &mut (*node).value })
+            seat.node.with_mut(|node| unsafe { &mut (*node).value })
         })
+    }
+
+    /// Takes the waker of the one at the front, who stays there: to be woken outside the lock, so that it is polled.
+    pub fn rouse_front(&mut self) -> Option<Waker> {
+        let head = self.head?;
+        // SAFETY: the head is in this list, whose lock the caller holds.
+        unsafe { with(head, |node| node.waker.take()) }
     }
 
     /// Serves the one at the front: takes it out of the line, and returns its waker, to be woken outside the lock.
@@ -227,7 +310,7 @@ impl<T> WaitList<T> {
     {
         let (home, node) = waiter.parts();
         assert!(
-            *home != 0 && *home == self.id,
+            *home != 0 && *home == self.id && !is_away(node),
             "a waiter is polled under the lock of its own list"
         );
         // SAFETY: the waiter is in this list, whose lock the caller holds.
@@ -261,7 +344,10 @@ impl<T> WaitList<T> {
         if *home == 0 {
             return Place::Out;
         }
-        assert!(*home == self.id, "a waiter is removed under the lock of its own list");
+        assert!(
+            *home == self.id && !is_away(node),
+            "a waiter is removed under the lock of its own list"
+        );
         *home = 0;
         // SAFETY: the waiter is in this list, whose lock the caller holds.
         let (served, waker) =
@@ -274,7 +360,7 @@ impl<T> WaitList<T> {
     }
 
     /// Joins the neighbours of a node that stands in line.
-    fn unlink(&mut self, node: NonNull<UnsafeCell<Node<T>>>) {
+    fn unlink(&mut self, node: NonNull<Seat<T>>) {
         // SAFETY: the node stands in this line, whose lock the caller holds.
         let (previous, next) =
             unsafe { with(node, |node| (node.previous.take(), node.next.take())) };

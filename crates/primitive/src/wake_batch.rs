@@ -4,6 +4,7 @@
 //! whole future. None of it may run while a lock of ours is held.
 
 use crate::MODEL;
+use crate::task_context;
 use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -58,6 +59,12 @@ impl WakeBatch {
         assert!(!self.is_full(), "a full wake batch must be woken before it takes more");
         self.wakers[self.len] = Some(waker);
         self.len += 1;
+    }
+
+    /// Takes out the one that was added first; the others keep their order.
+    pub fn take_first(&mut self) -> Option<Waker> {
+        // Its place stays, empty, until the batch is woken.
+        self.wakers[..self.len].first_mut().and_then(Option::take)
     }
 
     /// Wakes all, in the order in which they were added. To be called with no lock held.
@@ -129,6 +136,45 @@ impl Drop for WakeBatch {
         if self.len > 0 {
             // It may be a panic that drops it, and a second one would end the process.
             self.wake_all_caught();
+        }
+    }
+}
+
+/// The first of several that are woken at once, so that their tasks run in the order in which they are served.
+///
+/// A worker runs next what its task has woken last, and the others in the order of their wakes. So in a task the first
+/// one is woken last; elsewhere first. Dropped before it was woken, it wakes.
+#[derive(Debug)]
+pub struct Lead(Option<Waker>);
+
+impl Lead {
+    /// Wakes it at once, unless this is a task. To be called with no lock held.
+    ///
+    /// # Panics
+    /// If the waker panics.
+    pub fn new(waker: Waker) -> Self {
+        if task_context::current().is_null() {
+            waker.wake();
+            return Self(None);
+        }
+        Self(Some(waker))
+    }
+
+    /// Wakes it, if that was not done yet: all others were.
+    ///
+    /// # Panics
+    /// If the waker panics.
+    pub fn follow(mut self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            wake_caught(waker);
         }
     }
 }

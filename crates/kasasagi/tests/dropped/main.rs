@@ -8,6 +8,7 @@ mod cleanups;
 mod combinators;
 mod drive;
 mod leaves;
+mod locks;
 mod queues;
 mod sockets;
 mod streams;
@@ -37,6 +38,11 @@ fn channels_cells_and_rates_whose_futures_are_dropped_lose_nothing() {
 #[test]
 fn waits_at_queues_that_are_dropped_lose_no_item_and_no_room() {
     each(queues::ALL, 4, true);
+}
+
+#[test]
+fn locks_events_conditions_and_barriers_that_are_waited_for_in_vain_hold_nobody_up() {
+    each(locks::ALL, 10, true);
 }
 
 #[test]
