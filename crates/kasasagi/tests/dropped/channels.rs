@@ -111,7 +111,7 @@ async fn once_waits(polls: Polls) -> bool {
             time::sleep(ms(2)).await;
             Err::<u8, _>("no")
         });
-        fails.await.map(|value| *value)
+        fails.await.copied()
     });
     let behind = spawn(async move {
         time::sleep(ms(1)).await;
