@@ -144,7 +144,12 @@ impl<V> Block<V> {
 /// The caller is the last who has it.
 #[inline]
 unsafe fn free<V>(block: NonNull<Block<V>>) {
-    // SAFETY: it was written in `gift`, and nobody else has it; in a model this ends the watch over its cells.
+    // SAFETY: it was written in `gift`, and nobody else has it.
+    let cells = unsafe { block.as_ref() };
+    // Nobody else may be at them any more; in a model this is checked.
+    cells.value.with_mut(|_| ());
+    cells.waker.with_mut(|_| ());
+    // SAFETY: as above; in a model this ends the watch over the cells.
     unsafe { block.drop_in_place() };
     // SAFETY: `gift` took it with the same type.
     unsafe { stash::give(block) };
@@ -190,7 +195,8 @@ impl<V> Giver<V> {
     #[inline]
     fn leave(&self, end: u32) -> (u32, Option<Waker>) {
         let block = self.block();
-        let mut now = block.state.load(Ordering::Relaxed);
+        // Acquire: if the taker is GONE, what it did to the block has happened before it is freed.
+        let mut now = block.state.load(Ordering::Acquire);
         let mut waker = None;
         loop {
             let next = match now {
