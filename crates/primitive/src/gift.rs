@@ -22,6 +22,7 @@
 use crate::cell::UnsafeCell;
 use crate::stash;
 use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::wake_batch::wake_caught;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -238,8 +239,9 @@ impl<V> Drop for Giver<V> {
         if !matches!(found, EMPTY | CALLING) {
             self.end_refused(found);
         }
+        // It may be a panic that drops it, and a second one would end the process.
         if let Some(waker) = waker {
-            waker.wake();
+            wake_caught(waker);
         }
     }
 }
