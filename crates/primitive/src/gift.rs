@@ -131,12 +131,14 @@ impl<V> Block<V> {
         // SAFETY: says the caller.
         self.waker.with_mut(|place| unsafe { place.cast::<Waker>().write(waker) });
     }
+}
 
-    #[inline]
-    fn exchange(&self, now: u32, next: u32) -> Result<u32, u32> {
-        // AcqRel: publishes what the one writes, and shows what the other wrote, whichever of the two it was.
-        self.state.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire)
-    }
+/// A step of the state. It may give the block away, and the other side free it before this has returned: hence no
+/// `&Block` goes in, which would say that the block outlives the call.
+#[inline]
+fn exchange(state: &AtomicU32, now: u32, next: u32) -> Result<u32, u32> {
+    // AcqRel: publishes what the one writes, and shows what the other wrote, whichever of the two it was.
+    state.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire)
 }
 
 /// Gives a block back to the allocator; values and wakers were taken out.
@@ -205,7 +207,7 @@ impl<V> Giver<V> {
                 WAITING => CALLING,
                 _ => return (now, waker),
             };
-            match block.exchange(now, next) {
+            match exchange(&block.state, now, next) {
                 Ok(_) if now == WAITING => {
                     // SAFETY: CALLING: the waker is the giver's.
                     waker = Some(unsafe { block.take_waker() });
@@ -221,7 +223,7 @@ impl<V> Giver<V> {
     #[cold]
     fn end_refused(&self, mut found: u32) {
         if found == REFUSED {
-            match self.block().exchange(REFUSED, BROKEN) {
+            match exchange(&self.block().state, REFUSED, BROKEN) {
                 Ok(_) => return,
                 Err(changed) => found = changed,
             }
@@ -303,7 +305,7 @@ impl<V> Taker<V> {
             }
             // SAFETY: EMPTY: the place is the taker's, and `take_back` has emptied it.
             unsafe { block.put_waker(new) };
-            if block.exchange(EMPTY, WAITING).is_ok() {
+            if exchange(&block.state, EMPTY, WAITING).is_ok() {
                 return Found::Nothing;
             }
             // SAFETY: it was not WAITING, and so nobody else has seen it.
@@ -318,7 +320,7 @@ impl<V> Taker<V> {
         let _waker = block.take_back();
         let mut now = block.state.load(Ordering::Relaxed);
         while matches!(now, EMPTY | CALLING) {
-            match block.exchange(now, REFUSED) {
+            match exchange(&block.state, now, REFUSED) {
                 Ok(_) => return,
                 Err(changed) => now = changed,
             }
@@ -340,7 +342,7 @@ impl<V> Taker<V> {
         let _waker = block.take_back();
         let mut now = block.state.load(Ordering::Acquire);
         while matches!(now, EMPTY | CALLING | REFUSED) {
-            match block.exchange(now, GONE) {
+            match exchange(&block.state, now, GONE) {
                 Ok(_) => return,
                 Err(changed) => now = changed,
             }
@@ -353,7 +355,9 @@ impl<V> Taker<V> {
 impl<V> Block<V> {
     /// The taker takes its waker back, if the giver has not got it.
     fn take_back(&self) -> Option<Waker> {
-        if self.state.load(Ordering::Relaxed) != WAITING || self.exchange(WAITING, EMPTY).is_err() {
+        if self.state.load(Ordering::Relaxed) != WAITING
+            || exchange(&self.state, WAITING, EMPTY).is_err()
+        {
             return None;
         }
         // SAFETY: EMPTY: it is the taker's again.
