@@ -22,6 +22,7 @@
 use crate::cell::UnsafeCell;
 use crate::stash;
 use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::wake_batch::wake_caught;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -130,12 +131,14 @@ impl<V> Block<V> {
         // SAFETY: says the caller.
         self.waker.with_mut(|place| unsafe { place.cast::<Waker>().write(waker) });
     }
+}
 
-    #[inline]
-    fn exchange(&self, now: u32, next: u32) -> Result<u32, u32> {
-        // AcqRel: publishes what the one writes, and shows what the other wrote, whichever of the two it was.
-        self.state.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire)
-    }
+/// A step of the state. It may give the block away, and the other side free it before this has returned: hence no
+/// `&Block` goes in, which would say that the block outlives the call.
+#[inline]
+fn exchange(state: &AtomicU32, now: u32, next: u32) -> Result<u32, u32> {
+    // AcqRel: publishes what the one writes, and shows what the other wrote, whichever of the two it was.
+    state.compare_exchange(now, next, Ordering::AcqRel, Ordering::Acquire)
 }
 
 /// Gives a block back to the allocator; values and wakers were taken out.
@@ -144,7 +147,12 @@ impl<V> Block<V> {
 /// The caller is the last who has it.
 #[inline]
 unsafe fn free<V>(block: NonNull<Block<V>>) {
-    // SAFETY: it was written in `gift`, and nobody else has it; in a model this ends the watch over its cells.
+    // SAFETY: it was written in `gift`, and nobody else has it.
+    let cells = unsafe { block.as_ref() };
+    // Nobody else may be at them any more; in a model this is checked.
+    cells.value.with_mut(|_| ());
+    cells.waker.with_mut(|_| ());
+    // SAFETY: as above; in a model this ends the watch over the cells.
     unsafe { block.drop_in_place() };
     // SAFETY: `gift` took it with the same type.
     unsafe { stash::give(block) };
@@ -190,7 +198,8 @@ impl<V> Giver<V> {
     #[inline]
     fn leave(&self, end: u32) -> (u32, Option<Waker>) {
         let block = self.block();
-        let mut now = block.state.load(Ordering::Relaxed);
+        // Acquire: if the taker is GONE, what it did to the block has happened before it is freed.
+        let mut now = block.state.load(Ordering::Acquire);
         let mut waker = None;
         loop {
             let next = match now {
@@ -198,7 +207,7 @@ impl<V> Giver<V> {
                 WAITING => CALLING,
                 _ => return (now, waker),
             };
-            match block.exchange(now, next) {
+            match exchange(&block.state, now, next) {
                 Ok(_) if now == WAITING => {
                     // SAFETY: CALLING: the waker is the giver's.
                     waker = Some(unsafe { block.take_waker() });
@@ -214,7 +223,7 @@ impl<V> Giver<V> {
     #[cold]
     fn end_refused(&self, mut found: u32) {
         if found == REFUSED {
-            match self.block().exchange(REFUSED, BROKEN) {
+            match exchange(&self.block().state, REFUSED, BROKEN) {
                 Ok(_) => return,
                 Err(changed) => found = changed,
             }
@@ -232,8 +241,9 @@ impl<V> Drop for Giver<V> {
         if !matches!(found, EMPTY | CALLING) {
             self.end_refused(found);
         }
+        // It may be a panic that drops it, and a second one would end the process.
         if let Some(waker) = waker {
-            waker.wake();
+            wake_caught(waker);
         }
     }
 }
@@ -295,7 +305,7 @@ impl<V> Taker<V> {
             }
             // SAFETY: EMPTY: the place is the taker's, and `take_back` has emptied it.
             unsafe { block.put_waker(new) };
-            if block.exchange(EMPTY, WAITING).is_ok() {
+            if exchange(&block.state, EMPTY, WAITING).is_ok() {
                 return Found::Nothing;
             }
             // SAFETY: it was not WAITING, and so nobody else has seen it.
@@ -310,7 +320,7 @@ impl<V> Taker<V> {
         let _waker = block.take_back();
         let mut now = block.state.load(Ordering::Relaxed);
         while matches!(now, EMPTY | CALLING) {
-            match block.exchange(now, REFUSED) {
+            match exchange(&block.state, now, REFUSED) {
                 Ok(_) => return,
                 Err(changed) => now = changed,
             }
@@ -332,7 +342,7 @@ impl<V> Taker<V> {
         let _waker = block.take_back();
         let mut now = block.state.load(Ordering::Acquire);
         while matches!(now, EMPTY | CALLING | REFUSED) {
-            match block.exchange(now, GONE) {
+            match exchange(&block.state, now, GONE) {
                 Ok(_) => return,
                 Err(changed) => now = changed,
             }
@@ -345,7 +355,9 @@ impl<V> Taker<V> {
 impl<V> Block<V> {
     /// The taker takes its waker back, if the giver has not got it.
     fn take_back(&self) -> Option<Waker> {
-        if self.state.load(Ordering::Relaxed) != WAITING || self.exchange(WAITING, EMPTY).is_err() {
+        if self.state.load(Ordering::Relaxed) != WAITING
+            || exchange(&self.state, WAITING, EMPTY).is_err()
+        {
             return None;
         }
         // SAFETY: EMPTY: it is the taker's again.

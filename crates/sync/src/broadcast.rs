@@ -48,6 +48,9 @@ use std::panic::Location;
 /// large is sent in an `Arc`. The last one to get a message takes it without a clone. A message that has nothing to drop
 /// is cloned under the lock of its place; such a `Clone` must not use the channel.
 ///
+/// To use it from several threads, messages have to be `Send + Sync`, not `Send` alone: each is kept once for all
+/// receivers, and two of them may clone it at the same time, through `&T`.
+///
 /// # Panics
 /// When `capacity` is 0.
 ///

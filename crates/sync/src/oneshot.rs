@@ -36,6 +36,7 @@ pub use error::{RecvError, TryRecvError};
 use crate::blocking::block_on;
 use kasasagi_primitive::gift::{Found, Giver, Taker, gift};
 use kasasagi_primitive::wait_site::WaitKind;
+use kasasagi_primitive::wake_batch::wake_caught;
 use kasasagi_primitive::{coop, hint, task_context};
 use std::fmt;
 use std::future::Future;
@@ -96,7 +97,8 @@ impl<T> Sender<T> {
     pub fn send(self, value: T) -> Result<(), SendError<T>> {
         match self.giver.give(value) {
             Ok(None) => {}
-            Ok(Some(waker)) => waker.wake(),
+            // Foreign: what it panics with is told by the panic hook; the value is sent all the same.
+            Ok(Some(waker)) => wake_caught(waker),
             Err(value) => return Err(SendError(value)),
         }
         Ok(())

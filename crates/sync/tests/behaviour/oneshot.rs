@@ -3,8 +3,11 @@
 use crate::polled::{Polled, ready};
 use kasasagi_primitive::task_context::{self, TaskContext};
 use kasasagi_sync::oneshot::{self, RecvError, SendError, TryRecvError};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 
 #[test]
 fn what_was_sent_is_received_before_and_after_it_is_waited_for() {
@@ -197,4 +200,25 @@ fn large_values_and_those_without_a_size_arrive_whole() {
     let (sender, receiver) = oneshot::channel();
     sender.send(()).expect("it is there");
     assert_eq!(ready(receiver), Ok(()));
+}
+
+/// A waker is foreign: what it panics with is not the sender's, which may go in a panic itself.
+#[test]
+fn a_waker_that_panics_does_so_neither_in_a_send_nor_in_a_drop() {
+    struct Bad;
+    impl Wake for Bad {
+        fn wake(self: Arc<Self>) {
+            panic!("a foreign waker");
+        }
+    }
+    let waker = Waker::from(Arc::new(Bad));
+    let mut cx = Context::from_waker(&waker);
+    for sends in [false, true] {
+        let (sender, mut receiver) = oneshot::channel();
+        assert!(Pin::new(&mut receiver).poll(&mut cx).is_pending());
+        let end = catch_unwind(AssertUnwindSafe(|| if sends { sender.send(7) } else { Ok(()) }));
+        assert!(matches!(end, Ok(Ok(()))), "sends: {sends}");
+        let found = if sends { Ok(7) } else { Err(TryRecvError::Closed) };
+        assert_eq!(receiver.try_recv(), found);
+    }
 }

@@ -42,6 +42,7 @@ fn oneshot_send_meets_another_waker() {
 ///
 /// Mutation `primitive-gift-taker-frees`: who goes frees the block without looking whether the other is still there.
 /// Mutation `primitive-gift-value-kept`: who goes leaves a value that was given meanwhile in the block.
+/// Mutation `primitive-gift-gone-relaxed`: who finds the other gone frees the block without having acquired it.
 #[test]
 fn oneshot_send_meets_drop() {
     explore("oneshot_send_meets_drop", || {
