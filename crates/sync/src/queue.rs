@@ -12,6 +12,7 @@ mod lifo;
 mod priority;
 mod shared;
 mod store;
+mod taking;
 
 pub use error::{PutError, TaskDoneError, TryGetError, TryPutError};
 pub use futures::{Get, GetGuarded, Join, Put};

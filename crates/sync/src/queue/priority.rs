@@ -11,7 +11,7 @@ use std::ops::Deref;
 /// first gets the least item there is.
 ///
 /// Items are compared under the queue's lock: their `Ord` is to be short, and must not use the queue. If it panics
-/// in a get, the item that was being taken is lost, and the order of the others may be.
+/// in a get, the item that was being taken is dropped and counts as done, and the order of the others may be lost.
 ///
 /// # Examples
 /// ```

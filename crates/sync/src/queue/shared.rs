@@ -11,6 +11,7 @@
 
 use super::error::{PutError, TaskDoneError, TryGetError, TryPutError};
 use super::store::Store;
+use super::taking::Taking;
 use crate::Closed;
 use kasasagi_primitive::sync::{Mutex, MutexGuard};
 use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
@@ -70,8 +71,8 @@ impl<T> State<T> {
         self.store.push(item);
     }
 
-    /// Takes an item that is there, and is not promised to another. `into` is dropped after the lock: the item's `Ord`
-    /// may panic, and then its `Drop` runs.
+    /// Takes an item that is there, and is not promised to another. `into` is a [`Taking`]'s: an `Ord` may panic, and
+    /// then the item is dropped after the lock.
     #[inline]
     fn take(&mut self, into: &mut Option<T>, wake: &mut Wake) {
         // Counted first, as in `push`.
@@ -146,15 +147,15 @@ impl<T> Shared<T> {
 
     #[inline]
     pub(super) fn try_get(&self) -> Result<T, TryGetError> {
-        let (mut wake, mut item) = (Wake(None), None);
+        let (mut wake, mut taking) = (Wake(None), Taking::from(self));
         let mut state = self.lock();
         if state.promised == state.store.len() {
             let is_closed = state.is_shut && state.promised == 0;
             return Err(if is_closed { TryGetError::Closed } else { TryGetError::Empty });
         }
-        state.take(&mut item, &mut wake);
+        state.take(&mut taking.item, &mut wake);
         self.leave_with(state);
-        Ok(item.expect(THERE))
+        Ok(taking.item.take().expect(THERE))
     }
 
     /// Puts the item, or gets in line for room; the item is taken when the answer is there.
@@ -210,7 +211,7 @@ impl<T> Shared<T> {
         waiter: Pin<&mut Waiter<()>>,
         cx: &Context<'_>,
     ) -> Poll<Result<T, Closed>> {
-        let (mut wake, mut item, mut waker) = (Wake(None), None, None);
+        let (mut wake, mut taking, mut waker) = (Wake(None), Taking::from(self), None);
         let mut state = self.lock();
         if waiter.is_out() {
             while state.promised == state.store.len() {
@@ -238,9 +239,9 @@ impl<T> Shared<T> {
                 Turn::Served(()) => state.promised -= 1,
             }
         }
-        state.take(&mut item, &mut wake);
+        state.take(&mut taking.item, &mut wake);
         self.leave_with(state);
-        Poll::Ready(Ok(item.expect(THERE)))
+        Poll::Ready(Ok(taking.item.take().expect(THERE)))
     }
 
     /// Gives the lock back after an item was taken; it may have been the last one ever.

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -735,4 +735,45 @@ fn an_ord_that_panics_leaves_a_queue_that_works() {
     assert_eq!((queue.len(), queue.unfinished()), (2, 2));
     queue.shutdown(true);
     assert_eq!((queue.len(), queue.unfinished()), (0, 0));
+}
+
+/// Nobody has the item that is lost then, and so nobody could call it done.
+#[test]
+fn an_item_that_is_lost_as_an_ord_panics_counts_as_done() {
+    static BREAKS: AtomicBool = AtomicBool::new(false);
+    #[derive(PartialEq, Eq)]
+    struct Item(u32);
+    impl PartialOrd for Item {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Item {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            assert!(!BREAKS.load(Ordering::Relaxed), "it cannot be compared");
+            self.0.cmp(&other.0)
+        }
+    }
+    for waits in [false, true] {
+        let queue = PriorityQueue::unbounded();
+        let mut getter = waits.then(|| Box::pin(queue.get()));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(getter.as_mut().is_none_or(|getter| getter.as_mut().poll(&mut cx).is_pending()));
+        for number in 0..4 {
+            assert!(queue.try_put(Item(number)).is_ok());
+        }
+        let mut join = Waiting::begun(queue.join());
+        BREAKS.store(true, Ordering::Relaxed);
+        let got = catch_unwind(AssertUnwindSafe(|| match &mut getter {
+            Some(getter) => getter.as_mut().poll(&mut cx).is_ready(),
+            None => queue.try_get().is_ok(),
+        }));
+        BREAKS.store(false, Ordering::Relaxed);
+        assert!(got.is_err());
+        assert_eq!((queue.len(), queue.unfinished()), (3, 3), "waits: {waits}");
+        while queue.try_get().is_ok() {
+            assert_eq!(queue.task_done(), Ok(()));
+        }
+        assert!(join.poll().is_ready());
+    }
 }

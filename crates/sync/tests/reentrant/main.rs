@@ -176,7 +176,7 @@ struct Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        let _ = self.queue.task_done();
+        let _ = self.queue.len();
     }
 }
 
