@@ -102,6 +102,20 @@ impl Semaphore {
         Ok(())
     }
 
+    /// As `put_back`, up to the bound: others that were added meanwhile may have filled a bounded one up.
+    fn fill_up_with(&self, permits: usize) {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let room = self.bound.saturating_sub(word / ONE);
+            let next = word + permits.min(room) * ONE;
+            match self.word.compare_exchange_weak(word, next, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
+    }
+
     /// Serves whom it can, and wakes them outside the lock.
     fn serve_all<'a>(&'a self, mut line: MutexGuard<'a, WaitList<Want>>) {
         while self.can_serve(&mut line) {
@@ -172,10 +186,7 @@ impl Semaphore {
         let mut line = self.line.lock();
         let place = line.remove(waiter);
         match &place {
-            Place::Served(want) if !want.closed => {
-                // Others that were added meanwhile may have filled a bounded one up.
-                let _ = self.put_back(want.permits);
-            }
+            Place::Served(want) if !want.closed => self.fill_up_with(want.permits),
             Place::Queued(_) if line.is_empty() => {
                 self.word.fetch_and(!WAITERS, Ordering::Relaxed);
             }
