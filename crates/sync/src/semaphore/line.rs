@@ -61,10 +61,15 @@ impl Semaphore {
     /// Adds permits under the lock and serves the front of the line with them.
     pub(super) fn hand_over(&self, permits: usize) -> Result<(), Excess> {
         let mut line = self.line.lock();
-        if let Some(waker) = self.hand_straight(&mut line, permits) {
-            drop(line);
-            if let Some(waker) = waker {
-                waker.wake();
+        if let Some(first) = self.hand_straight(&mut line, permits) {
+            // Nothing is free, and that is enough for one who wants nothing.
+            match first {
+                Some(first) if self.can_serve(&mut line) => self.serve_many(line, first),
+                Some(first) => {
+                    drop(line);
+                    first.wake();
+                }
+                None => self.serve_all(line),
             }
             return Ok(());
         }
