@@ -18,7 +18,7 @@ pub use wait::BarrierWait;
 
 use kasasagi_primitive::sync::{Mutex, MutexGuard};
 use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
-use kasasagi_primitive::wake_batch::{Lead, wake_caught};
+use kasasagi_primitive::wake_batch::{Lead, wake, wake_caught};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
@@ -318,7 +318,7 @@ impl Wakers {
     fn wake_all(mut self) -> VecDeque<Waker> {
         let lead = self.0.pop_front().map(Lead::new);
         while let Some(waker) = self.0.pop_front() {
-            waker.wake();
+            wake(waker);
         }
         if let Some(lead) = lead {
             lead.follow();

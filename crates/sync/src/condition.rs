@@ -16,7 +16,7 @@ use kasasagi_primitive::const_new;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::wait_list::{Turn, WaitList, Waiter};
-use kasasagi_primitive::wake_batch::wake_caught;
+use kasasagi_primitive::wake_batch::{wake, wake_caught};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -150,7 +150,7 @@ impl Condition {
         self.count(&line);
         drop(line);
         if let Some(waker) = first {
-            waker.wake();
+            wake(waker);
         }
     }
 
@@ -214,7 +214,7 @@ impl Condition {
             return Poll::Ready(());
         }
         if let Some(waker) = roused {
-            waker.wake();
+            wake(waker);
         }
         Poll::Pending
     }

@@ -5,7 +5,7 @@ use crate::Closed;
 use kasasagi_primitive::sync::MutexGuard;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
-use kasasagi_primitive::wake_batch::{Lead, WakeBatch};
+use kasasagi_primitive::wake_batch::{Lead, WakeBatch, wake};
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -67,7 +67,7 @@ impl Semaphore {
                 Some(first) if self.can_serve(&mut line) => self.serve_many(line, first),
                 Some(first) => {
                     drop(line);
-                    first.wake();
+                    wake(first);
                 }
                 None => self.serve_all(line),
             }
@@ -130,7 +130,7 @@ impl Semaphore {
                 return self.serve_many(line, first);
             }
             drop(line);
-            return first.wake();
+            return wake(first);
         }
     }
 

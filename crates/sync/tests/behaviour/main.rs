@@ -9,3 +9,4 @@ mod lock;
 mod promise;
 mod rw_lock;
 mod semaphore;
+mod unwinding;
