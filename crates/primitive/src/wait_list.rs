@@ -18,7 +18,7 @@
 //! The pattern, for an author of a primitive:
 //!
 //! 1. `poll`: take the lock; if the waiter is out, look once more whether it has to wait at all, and `push_back`;
-//!    else [`WaitList::poll`] it. Drop a waker that came back only after the lock.
+//!    else [`WaitList::poll_by`] it. Clone a waker only before the lock, drop one that came back only after it.
 //! 2. Serving: take the lock; change what `front` shows, `pop_front`, put the waker into a
 //!    [`WakeBatch`](crate::wake_batch::WakeBatch); release the lock; wake.
 //! 3. `drop`: if [`Waiter::is_out`], nothing. Else take the lock and [`WaitList::remove`] it; when that says
@@ -299,12 +299,31 @@ impl<T> WaitList<T> {
         }
     }
 
-    /// Asks whether a waiter was served meanwhile; if not, it waits on under `waker`.
+    /// Asks whether a waiter was served meanwhile; if not, it waits on under `waker`, a clone of which is to be in
+    /// `clone` if it is another than before. `None` says that there was none: clone it, without the lock, and ask again.
+    ///
+    /// ```text
+    /// let mut clone = None;
+    /// let turn = loop {
+    ///     let turn = self.line.lock().poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+    ///     match turn {
+    ///         Some(turn) => break turn,
+    ///         None => clone = Some(cx.waker().clone()),
+    ///     }
+    /// };
+    /// ```
+    ///
+    /// To clone a waker is to run foreign code, which may come back to the primitive.
     ///
     /// # Panics
     /// When the waiter is not in this list.
     #[track_caller]
-    pub fn poll(&mut self, waiter: Pin<&mut Waiter<T>>, waker: &Waker) -> Turn<T>
+    pub fn poll_by(
+        &mut self,
+        waiter: Pin<&mut Waiter<T>>,
+        waker: &Waker,
+        clone: &mut Option<Waker>,
+    ) -> Option<Turn<T>>
     where
         T: Copy,
     {
@@ -317,18 +336,36 @@ impl<T> WaitList<T> {
         let turn = unsafe {
             with(node, |node| {
                 if node.served {
-                    return Turn::Served(node.value);
+                    return Some(Turn::Served(node.value));
                 }
                 if node.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
-                    return Turn::Wait(None);
+                    return Some(Turn::Wait(None));
                 }
-                Turn::Wait(node.waker.replace(waker.clone()))
+                clone.take().map(|new| Turn::Wait(node.waker.replace(new)))
             })
         };
-        if matches!(turn, Turn::Served(_)) {
+        if matches!(turn, Some(Turn::Served(_))) {
             *home = 0;
         }
         turn
+    }
+
+    /// As [`poll_by`](Self::poll_by), but clones the waker itself, under the lock: for wakers that are known.
+    ///
+    /// # Panics
+    /// When the waiter is not in this list.
+    #[track_caller]
+    pub fn poll(&mut self, mut waiter: Pin<&mut Waiter<T>>, waker: &Waker) -> Turn<T>
+    where
+        T: Copy,
+    {
+        let mut clone = None;
+        loop {
+            match self.poll_by(waiter.as_mut(), waker, &mut clone) {
+                Some(turn) => return turn,
+                None => clone = Some(waker.clone()),
+            }
+        }
     }
 
     /// Takes a waiter out, whatever its state.

@@ -201,14 +201,18 @@ impl Barrier {
         mut waiter: Pin<&mut Waiter<Ticket>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<usize, Broken>> {
-        if !waiter.is_out() {
+        let mut clone = None;
+        while !waiter.is_out() {
             let mut state = self.state.lock();
-            let ticket = match state.line.poll(waiter.as_mut(), cx.waker()) {
-                Turn::Served(ticket) => ticket,
-                Turn::Wait(waker) => {
+            let ticket = match state.line.poll_by(waiter.as_mut(), cx.waker(), &mut clone) {
+                Some(Turn::Served(ticket)) => ticket,
+                turn => {
                     drop(state);
-                    drop(waker);
-                    return Poll::Pending;
+                    if turn.is_some() {
+                        return Poll::Pending;
+                    }
+                    clone = Some(cx.waker().clone());
+                    continue;
                 }
             };
             let answer = match ticket.fate {

@@ -15,7 +15,7 @@ use crate::semaphore::Want;
 use kasasagi_primitive::const_new;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
-use kasasagi_primitive::wait_list::{Turn, WaitList, Waiter};
+use kasasagi_primitive::wait_list::{WaitList, Waiter};
 use kasasagi_primitive::wake_batch::{wake, wake_caught};
 use std::fmt;
 use std::future::Future;
@@ -190,25 +190,28 @@ impl Condition {
         mut waiter: Pin<&mut Waiter<Want>>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let mut line = self.line.lock();
-        let Line { waiting, notified, .. } = &mut *line;
-        if waiting.is_home_of(&waiter) && !waiting.follow(waiter.as_mut()) {
-            let turn = waiting.poll(waiter, cx.waker());
-            drop(line);
-            drop(turn);
-            return Poll::Pending;
-        }
-        let mut roused = None;
-        let mut before = None;
-        if notified.is_home_of(&waiter) && !notified.follow(waiter.as_mut()) {
-            if let Turn::Wait(waker) = notified.poll(waiter.as_mut(), cx.waker()) {
-                before = waker;
+        let mut clone = None;
+        let mut line = loop {
+            let mut line = self.line.lock();
+            let waiting = &mut line.waiting;
+            if !waiting.is_home_of(&waiter) || waiting.follow(waiter.as_mut()) {
+                break line;
             }
+            let turn = waiting.poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+            drop(line);
+            if turn.is_some() {
+                return Poll::Pending;
+            }
+            clone = Some(cx.waker().clone());
+        };
+        let mut roused = None;
+        let notified = &mut line.notified;
+        if notified.is_home_of(&waiter) && !notified.follow(waiter.as_mut()) {
             roused = gate.semaphore.take_in(notified);
             notified.follow(waiter.as_mut());
         }
         drop(line);
-        drop(before);
+        // There it leaves its waker.
         if gate.semaphore.poll_queued(waiter, cx).is_ready() {
             // If somebody was served just now, it was this one, who need not be woken.
             return Poll::Ready(());

@@ -171,7 +171,7 @@ impl Event {
         }
     }
 
-    fn poll_wait(&self, waiter: Pin<&mut Waiter<usize>>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_wait(&self, mut waiter: Pin<&mut Waiter<usize>>, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_set() {
             self.leave(waiter);
             return Poll::Ready(());
@@ -180,10 +180,14 @@ impl Event {
             return self.queue(waiter, cx);
         }
         // Served under the lock by whoever set it, whose deeds are seen so.
-        let turn = self.line.lock().poll(waiter, cx.waker());
-        match turn {
-            Turn::Served(_) => Poll::Ready(()),
-            Turn::Wait(_) => Poll::Pending,
+        let mut clone = None;
+        loop {
+            let turn = self.line.lock().poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+            match turn {
+                Some(Turn::Served(_)) => return Poll::Ready(()),
+                Some(Turn::Wait(_)) => return Poll::Pending,
+                None => clone = Some(cx.waker().clone()),
+            }
         }
     }
 

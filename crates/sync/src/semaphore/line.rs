@@ -14,15 +14,19 @@ impl Semaphore {
     /// Asks whether a waiter in line was served meanwhile.
     pub(crate) fn poll_queued(
         &self,
-        waiter: Pin<&mut Waiter<Want>>,
+        mut waiter: Pin<&mut Waiter<Want>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
-        let turn = self.line.lock().poll(waiter, cx.waker());
-        match turn {
-            Turn::Served(want) if want.closed => Poll::Ready(Err(Closed)),
-            Turn::Served(_) => Poll::Ready(Ok(())),
-            // The waker of the poll before is dropped here, after the lock.
-            Turn::Wait(_) => Poll::Pending,
+        let mut clone = None;
+        loop {
+            let turn = self.line.lock().poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+            match turn {
+                Some(Turn::Served(want)) if want.closed => return Poll::Ready(Err(Closed)),
+                Some(Turn::Served(_)) => return Poll::Ready(Ok(())),
+                // The waker of the poll before is dropped here, after the lock.
+                Some(Turn::Wait(_)) => return Poll::Pending,
+                None => clone = Some(cx.waker().clone()),
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 //! A lock that is held there is a deadlock with a waker that takes it again; this test then never ends, and the limit
 //! below says so.
 
+mod cloned;
+
 use kasasagi_sync::Semaphore;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
