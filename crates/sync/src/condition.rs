@@ -36,6 +36,10 @@ use std::task::{Context, Poll, Waker};
 ///
 /// All who wait at a time come with guards of one and the same lock.
 ///
+/// The first of those who are notified at once gets all of them into the line of the lock, when its future is polled.
+/// So a wait that was polled is to be polled on, or dropped: kept and not polled, in an arm of a `select` for example, it
+/// holds up those who are notified with it, and when its turn comes for the lock, everybody who waits for the lock.
+///
 /// # Examples
 /// ```
 /// use kasasagi_sync::{Condition, Lock};
@@ -87,7 +91,7 @@ impl Condition {
     /// caller's runs without the lock meanwhile: what comes after the `await` does not run at all.
     ///
     /// # Panics
-    /// At its first poll, when others wait with the guard of another lock.
+    /// At its first poll, when others wait to be notified with the guard of another lock.
     ///
     /// Counterpart: `asyncio.Condition.wait`.
     #[track_caller]
@@ -228,6 +232,7 @@ impl Condition {
             return;
         }
         let mut line = self.line.lock();
+        let is_own = line.gate == std::ptr::from_ref(gate).addr();
         let Line { waiting, notified, .. } = &mut *line;
         if waiting.is_home_of(&waiter) && !waiting.follow(waiter.as_mut()) {
             let place = waiting.remove(waiter);
@@ -240,9 +245,17 @@ impl Condition {
         if notified.is_home_of(&waiter) && !notified.follow(waiter.as_mut()) {
             place = Some(notified.remove(waiter.as_mut()));
         }
+        let is_led = !notified.is_empty();
         waiting.move_front(notified);
-        // It may have been the one to lead the others.
-        let roused = gate.semaphore.take_in(notified);
+        let roused = if is_own {
+            // It may have been the one to lead the others.
+            gate.semaphore.take_in(notified)
+        } else if is_led {
+            None
+        } else {
+            // It waited for its lock already, and those who are here came with another one since.
+            notified.rouse_front()
+        };
         self.count(&line);
         drop(line);
         drop(place);
