@@ -25,6 +25,10 @@
 //!    [`Place::Served`], what was served is the dropped future's no longer: hand it to the next.
 #![allow(unsafe_code, reason = "nodes live in pinned futures and point at each other")]
 
+mod turn;
+
+pub use turn::{Place, Turn};
+
 use crate::cell::UnsafeCell;
 use crate::counter::Counter;
 use std::fmt;
@@ -77,28 +81,6 @@ pub struct Waiter<T> {
     // Belongs to whoever holds the list's lock while `home` is not 0, else to the future.
     seat: Seat<T>,
     _pinned: PhantomPinned,
-}
-
-/// What a waiter that is polled learns.
-#[derive(Debug)]
-#[must_use = "a replaced waker is dropped after the lock, and what was served is the caller's now"]
-pub enum Turn<T> {
-    /// It waits on, under the waker it was polled with; the one before is to be dropped outside the lock.
-    Wait(Option<Waker>),
-    /// It was served, and is out.
-    Served(T),
-}
-
-/// What a waiter was when it was removed.
-#[derive(Debug)]
-#[must_use = "what was served has to go to the next in line, and the waker is dropped after the lock"]
-pub enum Place<T> {
-    /// In no list.
-    Out,
-    /// In line; with its waker, to be dropped outside the lock.
-    Queued(Option<Waker>),
-    /// Served, and it did not know yet.
-    Served(T),
 }
 
 // SAFETY: the list owns access to its nodes, which are values and wakers; its pointers are followed only by
@@ -282,6 +264,17 @@ impl<T> WaitList<T> {
         let head = self.head?;
         // SAFETY: the head is in this list, whose lock the caller holds.
         unsafe { with(head, |node| node.waker.take()) }
+    }
+
+    /// Takes the wakers of all, who stay in line: to be woken outside the lock, so that they are polled.
+    pub fn rouse_all(&mut self, wakers: &mut impl Extend<Waker>) {
+        let mut next = self.head;
+        while let Some(node) = next {
+            // SAFETY: the node is in this list, whose lock the caller holds.
+            let (waker, behind) = unsafe { with(node, |node| (node.waker.take(), node.next)) };
+            wakers.extend(waker);
+            next = behind;
+        }
     }
 
     /// Serves the one at the front: takes it out of the line, and returns its waker, to be woken outside the lock.
