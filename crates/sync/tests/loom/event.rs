@@ -29,8 +29,6 @@ fn evt_06_08_set_meets_wait() {
 }
 
 /// Race: two wait, one of whom leaves, while it is set by one and cleared by both: the other goes on.
-///
-/// Mutation `sync-event-clear-stops-set`: a set that finds the event cleared again wakes nobody more.
 #[test]
 fn evt_03_set_and_clear_meet_a_drop() {
     explore("evt_03_set_and_clear_meet_a_drop", || {
@@ -54,8 +52,6 @@ fn evt_03_set_and_clear_meet_a_drop() {
 }
 
 /// Race: one sees the event set, clears it, and waits anew, while the `set` that he saw still serves those who waited.
-///
-/// Mutation `sync-event-count-read-late`: a set serves all who came before it has the lock.
 #[test]
 fn evt_03_who_comes_after_a_clear_is_not_let_through_by_the_set_before() {
     explore("evt_03_who_comes_after_a_clear_is_not_let_through_by_the_set_before", || {
