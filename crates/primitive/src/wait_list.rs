@@ -18,12 +18,16 @@
 //! The pattern, for an author of a primitive:
 //!
 //! 1. `poll`: take the lock; if the waiter is out, look once more whether it has to wait at all, and `push_back`;
-//!    else [`WaitList::poll`] it. Drop a waker that came back only after the lock.
+//!    else [`WaitList::poll_by`] it. Clone a waker only before the lock, drop one that came back only after it.
 //! 2. Serving: take the lock; change what `front` shows, `pop_front`, put the waker into a
 //!    [`WakeBatch`](crate::wake_batch::WakeBatch); release the lock; wake.
 //! 3. `drop`: if [`Waiter::is_out`], nothing. Else take the lock and [`WaitList::remove`] it; when that says
 //!    [`Place::Served`], what was served is the dropped future's no longer: hand it to the next.
 #![allow(unsafe_code, reason = "nodes live in pinned futures and point at each other")]
+
+mod turn;
+
+pub use turn::{Place, Turn};
 
 use crate::cell::UnsafeCell;
 use crate::counter::Counter;
@@ -77,28 +81,6 @@ pub struct Waiter<T> {
     // Belongs to whoever holds the list's lock while `home` is not 0, else to the future.
     seat: Seat<T>,
     _pinned: PhantomPinned,
-}
-
-/// What a waiter that is polled learns.
-#[derive(Debug)]
-#[must_use = "a replaced waker is dropped after the lock, and what was served is the caller's now"]
-pub enum Turn<T> {
-    /// It waits on, under the waker it was polled with; the one before is to be dropped outside the lock.
-    Wait(Option<Waker>),
-    /// It was served, and is out.
-    Served(T),
-}
-
-/// What a waiter was when it was removed.
-#[derive(Debug)]
-#[must_use = "what was served has to go to the next in line, and the waker is dropped after the lock"]
-pub enum Place<T> {
-    /// In no list.
-    Out,
-    /// In line; with its waker, to be dropped outside the lock.
-    Queued(Option<Waker>),
-    /// Served, and it did not know yet.
-    Served(T),
 }
 
 // SAFETY: the list owns access to its nodes, which are values and wakers; its pointers are followed only by
@@ -284,6 +266,17 @@ impl<T> WaitList<T> {
         unsafe { with(head, |node| node.waker.take()) }
     }
 
+    /// Takes the wakers of all, who stay in line: to be woken outside the lock, so that they are polled.
+    pub fn rouse_all(&mut self, wakers: &mut impl Extend<Waker>) {
+        let mut next = self.head;
+        while let Some(node) = next {
+            // SAFETY: the node is in this list, whose lock the caller holds.
+            let (waker, behind) = unsafe { with(node, |node| (node.waker.take(), node.next)) };
+            wakers.extend(waker);
+            next = behind;
+        }
+    }
+
     /// Serves the one at the front: takes it out of the line, and returns its waker, to be woken outside the lock.
     ///
     /// `None` when nobody waits.
@@ -299,12 +292,31 @@ impl<T> WaitList<T> {
         }
     }
 
-    /// Asks whether a waiter was served meanwhile; if not, it waits on under `waker`.
+    /// Asks whether a waiter was served meanwhile; if not, it waits on under `waker`, a clone of which is to be in
+    /// `clone` if it is another than before. `None` says that there was none: clone it, without the lock, and ask again.
+    ///
+    /// ```text
+    /// let mut clone = None;
+    /// let turn = loop {
+    ///     let turn = self.line.lock().poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+    ///     match turn {
+    ///         Some(turn) => break turn,
+    ///         None => clone = Some(cx.waker().clone()),
+    ///     }
+    /// };
+    /// ```
+    ///
+    /// To clone a waker is to run foreign code, which may come back to the primitive.
     ///
     /// # Panics
     /// When the waiter is not in this list.
     #[track_caller]
-    pub fn poll(&mut self, waiter: Pin<&mut Waiter<T>>, waker: &Waker) -> Turn<T>
+    pub fn poll_by(
+        &mut self,
+        waiter: Pin<&mut Waiter<T>>,
+        waker: &Waker,
+        clone: &mut Option<Waker>,
+    ) -> Option<Turn<T>>
     where
         T: Copy,
     {
@@ -317,18 +329,36 @@ impl<T> WaitList<T> {
         let turn = unsafe {
             with(node, |node| {
                 if node.served {
-                    return Turn::Served(node.value);
+                    return Some(Turn::Served(node.value));
                 }
                 if node.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
-                    return Turn::Wait(None);
+                    return Some(Turn::Wait(None));
                 }
-                Turn::Wait(node.waker.replace(waker.clone()))
+                clone.take().map(|new| Turn::Wait(node.waker.replace(new)))
             })
         };
-        if matches!(turn, Turn::Served(_)) {
+        if matches!(turn, Some(Turn::Served(_))) {
             *home = 0;
         }
         turn
+    }
+
+    /// As [`poll_by`](Self::poll_by), but clones the waker itself, under the lock: for wakers that are known.
+    ///
+    /// # Panics
+    /// When the waiter is not in this list.
+    #[track_caller]
+    pub fn poll(&mut self, mut waiter: Pin<&mut Waiter<T>>, waker: &Waker) -> Turn<T>
+    where
+        T: Copy,
+    {
+        let mut clone = None;
+        loop {
+            match self.poll_by(waiter.as_mut(), waker, &mut clone) {
+                Some(turn) => return turn,
+                None => clone = Some(waker.clone()),
+            }
+        }
     }
 
     /// Takes a waiter out, whatever its state.

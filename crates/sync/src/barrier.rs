@@ -10,15 +10,17 @@
 //! ```
 //!
 //! Who was let go, or sent away, has left when its future was polled once more, or dropped. Who arrives before that waits
-//! outside, is woken then, and arrives anew; so generations do not mix, and a reset means those who are inside.
+//! outside, and is woken then. It counts from that moment, and nobody who comes later passes it; but it comes in when it
+//! is polled. So generations do not mix, and a reset means those who are inside, or have come in.
 
+mod state;
 mod wait;
 
 pub use wait::BarrierWait;
 
 use kasasagi_primitive::sync::{Mutex, MutexGuard};
 use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
-use kasasagi_primitive::wake_batch::{Lead, wake_caught};
+use state::{Fate, Phase, State, Ticket, Wakers};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
@@ -33,7 +35,7 @@ use std::task::{Context, Poll, Waker};
 /// what an [`Event`](crate::Event) is for.
 ///
 /// It can be used again and again: who waits a second time joins the next generation, also if others of the first have
-/// not left yet. A waiter that is dropped is not counted, and does not break the barrier. What was done before each
+/// not left yet; first come, first served, if more come than it takes. A waiter that is dropped is not counted, and does not break the barrier. What was done before each
 /// `wait` of a generation happens before what is done after any of them. Works under any executor.
 ///
 /// # Examples
@@ -58,45 +60,6 @@ pub struct Barrier {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Filling,
-    Draining,
-    Resetting,
-    Broken,
-}
-
-struct State {
-    phase: Phase,
-    // How many were let go or sent away, and have not left.
-    inside: usize,
-    // Grows when those who were let go, and have not left, are to be told that it is broken all the same.
-    epoch: u64,
-    // Filling: those who have arrived. Draining, resetting: those who wait outside.
-    line: WaitList<Ticket>,
-    // Kept, so that letting go allocates once.
-    spare: VecDeque<Waker>,
-}
-
-/// What a waiter is told.
-#[derive(Debug, Clone, Copy)]
-struct Ticket {
-    fate: Fate,
-    epoch: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Fate {
-    /// It is let go, so many before it.
-    Go(usize),
-    /// It was inside, and is sent away.
-    Away,
-    /// It was outside, and is sent away.
-    Refused,
-    /// It was outside, and may come in now.
-    Again,
-}
-
 impl Barrier {
     /// A barrier for so many.
     ///
@@ -105,8 +68,8 @@ impl Barrier {
     #[track_caller]
     pub fn new(parties: usize) -> Self {
         assert!(parties > 0, "a barrier for nobody: `parties` is one at least");
-        let (line, spare) = (WaitList::new(), VecDeque::new());
-        let state = State { phase: Phase::Filling, inside: 0, epoch: 0, line, spare };
+        let (line, outside, spare) = (WaitList::new(), WaitList::new(), VecDeque::new());
+        let state = State { phase: Phase::Filling, inside: 0, epoch: 0, line, outside, spare };
         Self { parties, state: Mutex::new(state) }
     }
 
@@ -128,7 +91,7 @@ impl Barrier {
     /// Makes it ready for a new start: those who wait get [`Broken`].
     ///
     /// Nothing happens if nobody waits. Also those get `Broken` who were let go and have not run since, but not those who
-    /// came for the next time meanwhile. A broken barrier is whole again.
+    /// came for the next time meanwhile, until they have run. A broken barrier is whole again.
     ///
     /// Counterpart: `asyncio.Barrier.reset`.
     pub fn reset(&self) {
@@ -151,7 +114,7 @@ impl Barrier {
                 return;
             }
         }
-        let wakers = state.tell_all(|_| Fate::Away);
+        let wakers = state.send_away(false);
         self.wake(state, wakers);
     }
 
@@ -160,18 +123,12 @@ impl Barrier {
     /// Counterpart: `asyncio.Barrier.abort`.
     pub fn abort(&self) {
         let mut state = self.state.lock();
-        let phase = mem::replace(&mut state.phase, Phase::Broken);
-        let wakers = match phase {
-            Phase::Filling => {
-                state.inside = state.line.len();
-                state.tell_all(|_| Fate::Away)
-            }
-            Phase::Draining | Phase::Resetting => {
-                state.epoch += 1;
-                state.tell_all(|_| Fate::Refused)
-            }
+        match mem::replace(&mut state.phase, Phase::Broken) {
+            Phase::Filling => state.inside = state.line.len(),
+            Phase::Draining | Phase::Resetting => state.epoch += 1,
             Phase::Broken => return,
-        };
+        }
+        let wakers = state.send_away(true);
         self.wake(state, wakers);
     }
 
@@ -201,27 +158,36 @@ impl Barrier {
         mut waiter: Pin<&mut Waiter<Ticket>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<usize, Broken>> {
-        if !waiter.is_out() {
+        if waiter.is_out() {
+            return self.arrive(waiter, cx.waker().clone());
+        }
+        let mut clone = None;
+        loop {
             let mut state = self.state.lock();
-            let ticket = match state.line.poll(waiter.as_mut(), cx.waker()) {
-                Turn::Served(ticket) => ticket,
-                Turn::Wait(waker) => {
-                    drop(state);
-                    drop(waker);
-                    return Poll::Pending;
+            match state.list_of(&waiter).poll_by(waiter.as_mut(), cx.waker(), &mut clone) {
+                Some(Turn::Served(ticket)) => {
+                    let answer = match ticket.fate {
+                        Fate::Go(number) if ticket.epoch == state.epoch => Ok(number),
+                        _ => Err(Broken),
+                    };
+                    self.left(state, ticket);
+                    return Poll::Ready(answer);
                 }
-            };
-            let answer = match ticket.fate {
-                Fate::Go(number) if ticket.epoch == state.epoch => Some(Ok(number)),
-                Fate::Again => None,
-                _ => Some(Err(Broken)),
-            };
-            if let Some(answer) = answer {
-                self.left(state, ticket);
-                return Poll::Ready(answer);
+                Some(Turn::Wait(before)) => {
+                    let wakers = state.come_in(waiter.as_mut(), self.parties);
+                    let is_let_go = wakers.is_some();
+                    self.wake(state, wakers.unwrap_or_default());
+                    drop(before);
+                    if !is_let_go {
+                        return Poll::Pending;
+                    }
+                }
+                None => {
+                    drop(state);
+                    clone = Some(cx.waker().clone());
+                }
             }
         }
-        self.arrive(waiter, cx.waker().clone())
     }
 
     fn arrive(
@@ -234,26 +200,30 @@ impl Barrier {
             drop(state);
             return Poll::Ready(Err(Broken));
         }
-        let before = state.line.len();
-        if state.phase != Phase::Filling || before + 1 < self.parties {
+        let before = state.n_waiting();
+        let mut wakers = Wakers::default();
+        if before >= self.parties {
+            wakers = state.let_go(self.parties);
+        }
+        if state.phase != Phase::Filling {
+            state.outside.push_back(waiter, waker);
+        } else if before + 1 < self.parties {
             state.line.push_back(waiter, waker);
-            return Poll::Pending;
-        }
-        if before > 0 {
-            state.phase = Phase::Draining;
-            state.inside = before;
-            let wakers = state.tell_all(Fate::Go);
-            self.wake(state, wakers);
         } else {
-            drop(state);
+            if before > 0 {
+                wakers = state.let_go(before);
+            }
+            self.wake(state, wakers);
+            // The last one's waker is dropped here, after the lock.
+            return Poll::Ready(Ok(before));
         }
-        // The last one's waker is dropped here, after the lock.
-        Poll::Ready(Ok(before))
+        self.wake(state, wakers);
+        Poll::Pending
     }
 
     /// One who was told something knows it now, or will never.
     fn left<'a>(&'a self, mut state: MutexGuard<'a, State>, ticket: Ticket) {
-        if matches!(ticket.fate, Fate::Again | Fate::Refused) {
+        if matches!(ticket.fate, Fate::Refused) {
             return;
         }
         state.inside -= 1;
@@ -261,8 +231,9 @@ impl Barrier {
             return;
         }
         state.phase = Phase::Filling;
-        let wakers = state.tell_all(|_| Fate::Again);
-        self.wake(state, wakers);
+        let mut wakers = mem::take(&mut state.spare);
+        state.outside.rouse_all(&mut wakers);
+        self.wake(state, Wakers(wakers));
     }
 
     /// A future is dropped.
@@ -271,7 +242,7 @@ impl Barrier {
             return;
         }
         let mut state = self.state.lock();
-        match state.line.remove(waiter) {
+        match state.list_of(&waiter).remove(waiter) {
             Place::Served(ticket) => self.left(state, ticket),
             place => {
                 drop(state);
@@ -288,50 +259,6 @@ impl Barrier {
         }
         let spare = wakers.wake_all();
         self.state.lock().spare = spare;
-    }
-}
-
-impl State {
-    fn n_waiting(&self) -> usize {
-        if self.phase == Phase::Filling { self.line.len() } else { 0 }
-    }
-
-    /// Tells all in line what becomes of them, and takes them out of it.
-    fn tell_all(&mut self, fate: impl Fn(usize) -> Fate) -> Wakers {
-        let mut wakers = mem::take(&mut self.spare);
-        wakers.reserve(self.line.len());
-        let epoch = self.epoch;
-        let mut number = 0;
-        while let Some(ticket) = self.line.front() {
-            *ticket = Ticket { fate: fate(number), epoch };
-            number += 1;
-            wakers.extend(self.line.pop_front());
-        }
-        Wakers(wakers)
-    }
-}
-
-/// Wakers to be woken with no lock held, all of them, even if one panics.
-struct Wakers(VecDeque<Waker>);
-
-impl Wakers {
-    fn wake_all(mut self) -> VecDeque<Waker> {
-        let lead = self.0.pop_front().map(Lead::new);
-        while let Some(waker) = self.0.pop_front() {
-            waker.wake();
-        }
-        if let Some(lead) = lead {
-            lead.follow();
-        }
-        mem::take(&mut self.0)
-    }
-}
-
-impl Drop for Wakers {
-    fn drop(&mut self) {
-        for waker in self.0.drain(..) {
-            wake_caught(waker);
-        }
     }
 }
 

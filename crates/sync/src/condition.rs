@@ -15,8 +15,8 @@ use crate::semaphore::Want;
 use kasasagi_primitive::const_new;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
-use kasasagi_primitive::wait_list::{Turn, WaitList, Waiter};
-use kasasagi_primitive::wake_batch::wake_caught;
+use kasasagi_primitive::wait_list::{WaitList, Waiter};
+use kasasagi_primitive::wake_batch::{wake, wake_caught};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -35,6 +35,10 @@ use std::task::{Context, Poll, Waker};
 /// was notified, the notification goes to the next one. Works under any executor.
 ///
 /// All who wait at a time come with guards of one and the same lock.
+///
+/// The first of those who are notified at once gets all of them into the line of the lock, when its future is polled.
+/// So a wait that was polled is to be polled on, or dropped: kept and not polled, in an arm of a `select` for example, it
+/// holds up those who are notified with it, and when its turn comes for the lock, everybody who waits for the lock.
 ///
 /// # Examples
 /// ```
@@ -87,7 +91,7 @@ impl Condition {
     /// caller's runs without the lock meanwhile: what comes after the `await` does not run at all.
     ///
     /// # Panics
-    /// At its first poll, when others wait with the guard of another lock.
+    /// At its first poll, when others wait to be notified with the guard of another lock.
     ///
     /// Counterpart: `asyncio.Condition.wait`.
     #[track_caller]
@@ -150,7 +154,7 @@ impl Condition {
         self.count(&line);
         drop(line);
         if let Some(waker) = first {
-            waker.wake();
+            wake(waker);
         }
     }
 
@@ -190,31 +194,34 @@ impl Condition {
         mut waiter: Pin<&mut Waiter<Want>>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let mut line = self.line.lock();
-        let Line { waiting, notified, .. } = &mut *line;
-        if waiting.is_home_of(&waiter) && !waiting.follow(waiter.as_mut()) {
-            let turn = waiting.poll(waiter, cx.waker());
-            drop(line);
-            drop(turn);
-            return Poll::Pending;
-        }
-        let mut roused = None;
-        let mut before = None;
-        if notified.is_home_of(&waiter) && !notified.follow(waiter.as_mut()) {
-            if let Turn::Wait(waker) = notified.poll(waiter.as_mut(), cx.waker()) {
-                before = waker;
+        let mut clone = None;
+        let mut line = loop {
+            let mut line = self.line.lock();
+            let waiting = &mut line.waiting;
+            if !waiting.is_home_of(&waiter) || waiting.follow(waiter.as_mut()) {
+                break line;
             }
+            let turn = waiting.poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+            drop(line);
+            if turn.is_some() {
+                return Poll::Pending;
+            }
+            clone = Some(cx.waker().clone());
+        };
+        let mut roused = None;
+        let notified = &mut line.notified;
+        if notified.is_home_of(&waiter) && !notified.follow(waiter.as_mut()) {
             roused = gate.semaphore.take_in(notified);
             notified.follow(waiter.as_mut());
         }
         drop(line);
-        drop(before);
+        // There it leaves its waker.
         if gate.semaphore.poll_queued(waiter, cx).is_ready() {
             // If somebody was served just now, it was this one, who need not be woken.
             return Poll::Ready(());
         }
         if let Some(waker) = roused {
-            waker.wake();
+            wake(waker);
         }
         Poll::Pending
     }
@@ -225,6 +232,7 @@ impl Condition {
             return;
         }
         let mut line = self.line.lock();
+        let is_own = line.gate == std::ptr::from_ref(gate).addr();
         let Line { waiting, notified, .. } = &mut *line;
         if waiting.is_home_of(&waiter) && !waiting.follow(waiter.as_mut()) {
             let place = waiting.remove(waiter);
@@ -237,9 +245,17 @@ impl Condition {
         if notified.is_home_of(&waiter) && !notified.follow(waiter.as_mut()) {
             place = Some(notified.remove(waiter.as_mut()));
         }
+        let is_led = !notified.is_empty();
         waiting.move_front(notified);
-        // It may have been the one to lead the others.
-        let roused = gate.semaphore.take_in(notified);
+        let roused = if is_own {
+            // It may have been the one to lead the others.
+            gate.semaphore.take_in(notified)
+        } else if is_led {
+            None
+        } else {
+            // It waited for its lock already, and those who are here came with another one since.
+            notified.rouse_front()
+        };
         self.count(&line);
         drop(line);
         drop(place);

@@ -1,9 +1,9 @@
 //! A flag that tasks wait for.
 //!
-//! One word tells whether it is set and whether somebody waits. While nobody waits, setting and clearing are one access
-//! each. Who comes to wait gets a number, the same for all until the next `set`; a `set` draws a new one, and serves all
-//! with an earlier one, batch by batch. So a `clear` in the middle of it holds nobody back who waited, and who comes
-//! after it is not let through by mistake.
+//! One word tells whether somebody waits, and how often the event was set and cleared: an odd number of times if it is
+//! set. While nobody waits, setting and clearing are one access each. Who comes to wait notes the count, and a `set`
+//! serves all who noted less than it made of it, batch by batch. So a `clear` in the middle of it holds nobody back who
+//! waited, and who comes after it is not let through by mistake.
 
 mod wait;
 
@@ -20,10 +20,15 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// It is set.
-const SET: usize = 1;
 /// Somebody is in line. Set and cleared under the line's lock only.
-const WAITERS: usize = 2;
+const WAITERS: usize = 1;
+/// It is set: the lowest bit of the count. To add it is to set what is clear, and to clear what is set.
+const SET: usize = 2;
+
+/// How often it was set and cleared.
+const fn count(word: usize) -> usize {
+    word & !WAITERS
+}
 
 /// A flag that is set by one and waited for by many.
 ///
@@ -46,21 +51,15 @@ const WAITERS: usize = 2;
 /// Counterpart: `asyncio.Event`.
 pub struct Event {
     word: AtomicUsize,
-    line: Mutex<Line>,
-}
-
-struct Line {
-    waiters: WaitList<u64>,
-    // What who comes now gets; grows with each `set` that finds somebody waiting.
-    number: u64,
+    // With the count that each found.
+    line: Mutex<WaitList<usize>>,
 }
 
 impl Event {
     const_new! {
         /// An event that is not set.
         pub const fn new() -> Self {
-            let line = Line { waiters: WaitList::new(), number: 0 };
-            Self { word: AtomicUsize::new(0), line: Mutex::new(line) }
+            Self { word: AtomicUsize::new(0), line: Mutex::new(WaitList::new()) }
         }
     }
 
@@ -69,19 +68,40 @@ impl Event {
     /// Counterpart: `asyncio.Event.set`.
     #[inline]
     pub fn set(&self) {
-        // Release: what was done before is seen by whoever finds it set. Also if it is set already, so not just a load.
-        if self.word.fetch_or(SET, Ordering::Release) & WAITERS != 0 {
-            self.let_through();
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let next = if word & SET == 0 { word.wrapping_add(SET) } else { word };
+            // Release: what was done before is seen by whoever finds it set. Also if it is set already, so not just a
+            // load.
+            match self.word.compare_exchange_weak(word, next, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) if next & WAITERS != 0 => return self.serve(count(next)),
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
         }
     }
 
     /// Clears it: who comes from now on waits.
     ///
+    /// What was done before the `set` that it undoes is seen after it: so who clears it, looks for work and waits again
+    /// misses nothing.
+    ///
     /// Counterpart: `asyncio.Event.clear`.
     #[inline]
     pub fn clear(&self) {
-        if self.is_set() {
-            self.word.fetch_and(!SET, Ordering::Relaxed);
+        let mut word = self.word.load(Ordering::Acquire);
+        while word & SET != 0 {
+            // Acquire: what was done before the `set` that is undone here is seen by whoever undoes it.
+            match self.word.compare_exchange_weak(
+                word,
+                word.wrapping_add(SET),
+                Ordering::Acquire,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
         }
     }
 
@@ -114,24 +134,16 @@ impl Event {
         EventWait::new(self, Location::caller())
     }
 
-    /// Serves all who have come before this moment.
-    fn let_through(&self) {
-        let limit = {
-            let mut line = self.line.lock();
-            line.number += 1;
-            line.number
-        };
-        self.serve(limit);
-    }
-
-    /// Serves all with a number below `limit`.
-    fn serve(&self, limit: u64) {
+    /// Serves all with a count below `limit`.
+    fn serve(&self, limit: usize) {
+        // Counts may have started anew, and are near each other.
+        let is_before = |count: &mut usize| count.wrapping_sub(limit) > usize::MAX / 2;
         let mut batch = WakeBatch::new();
         let mut lead: Option<Lead> = None;
         loop {
             let mut line = self.line.lock();
-            while !batch.is_full() && line.waiters.front().is_some_and(|number| *number < limit) {
-                if let Some(waker) = line.waiters.pop_front() {
+            while !batch.is_full() && line.front().is_some_and(is_before) {
+                if let Some(waker) = line.pop_front() {
                     batch.push(waker);
                 }
             }
@@ -153,13 +165,13 @@ impl Event {
         }
     }
 
-    fn note_empty(&self, line: &Line) {
-        if line.waiters.is_empty() {
+    fn note_empty(&self, line: &WaitList<usize>) {
+        if line.is_empty() {
             self.word.fetch_and(!WAITERS, Ordering::Relaxed);
         }
     }
 
-    fn poll_wait(&self, waiter: Pin<&mut Waiter<u64>>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_wait(&self, mut waiter: Pin<&mut Waiter<usize>>, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_set() {
             self.leave(waiter);
             return Poll::Ready(());
@@ -168,14 +180,18 @@ impl Event {
             return self.queue(waiter, cx);
         }
         // Served under the lock by whoever set it, whose deeds are seen so.
-        let turn = self.line.lock().waiters.poll(waiter, cx.waker());
-        match turn {
-            Turn::Served(_) => Poll::Ready(()),
-            Turn::Wait(_) => Poll::Pending,
+        let mut clone = None;
+        loop {
+            let turn = self.line.lock().poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+            match turn {
+                Some(Turn::Served(_)) => return Poll::Ready(()),
+                Some(Turn::Wait(_)) => return Poll::Pending,
+                None => clone = Some(cx.waker().clone()),
+            }
         }
     }
 
-    fn queue(&self, mut waiter: Pin<&mut Waiter<u64>>, cx: &mut Context<'_>) -> Poll<()> {
+    fn queue(&self, mut waiter: Pin<&mut Waiter<usize>>, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         let mut line = self.line.lock();
         // A read-modify-write: it is set before, and seen; or after, and whoever sets it sees that somebody waits.
@@ -185,30 +201,29 @@ impl Event {
             drop(line);
             return Poll::Ready(());
         }
-        let number = line.number;
-        waiter.as_mut().set(Waiter::new(number));
-        line.waiters.push_back(waiter, waker);
+        waiter.as_mut().set(Waiter::new(count(before)));
+        line.push_back(waiter, waker);
         Poll::Pending
     }
 
     /// A future is dropped, or waits no longer.
     #[inline]
-    fn leave(&self, waiter: Pin<&mut Waiter<u64>>) {
+    fn leave(&self, waiter: Pin<&mut Waiter<usize>>) {
         if !waiter.is_out() {
             self.leave_line(waiter);
         }
     }
 
-    fn leave_line(&self, waiter: Pin<&mut Waiter<u64>>) {
+    fn leave_line(&self, waiter: Pin<&mut Waiter<usize>>) {
         let mut line = self.line.lock();
-        let place = line.waiters.remove(waiter);
+        let place = line.remove(waiter);
         self.note_empty(&line);
         drop(line);
         drop(place);
     }
 }
 
-struct Rest<'a>(&'a Event, u64);
+struct Rest<'a>(&'a Event, usize);
 
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
@@ -224,7 +239,7 @@ impl Default for Event {
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waiters = self.line.lock().waiters.len();
+        let waiters = self.line.lock().len();
         f.debug_struct("Event").field("set", &self.is_set()).field("waiters", &waiters).finish()
     }
 }

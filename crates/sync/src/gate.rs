@@ -146,13 +146,14 @@ impl<H: House, P: Passes> Right<H, P> {
 impl<H: House> Right<H, Alone> {
     /// Lets others who only look come in, and stays.
     pub(crate) fn downgrade(mut self) -> Right<H, Among> {
-        let house = self.house.take();
-        if let Some(house) = &house {
+        // First, since to let others in is to wake them, and a waker may panic.
+        let among = Right { house: self.house.take(), _passes: PhantomData };
+        if let Some(house) = &among.house {
             let gate = house.gate();
             gate.holder.clear();
             gate.semaphore.give_back(ALL - 1);
         }
-        Right { house, _passes: PhantomData }
+        among
     }
 }
 

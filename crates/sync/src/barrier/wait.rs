@@ -35,7 +35,7 @@ pin_project! {
 
 impl<'a> BarrierWait<'a> {
     pub(super) fn new(barrier: &'a Barrier, place: &'static Location<'static>) -> Self {
-        let waiter = Waiter::new(Ticket { fate: Fate::Again, epoch: 0 });
+        let waiter = Waiter::new(Ticket { fate: Fate::Refused, epoch: 0 });
         Self { barrier, place, is_over: false, waiter }
     }
 }

@@ -21,7 +21,7 @@ pin_project! {
         event: &'a Event,
         place: &'static Location<'static>,
         #[pin]
-        waiter: Waiter<u64>,
+        waiter: Waiter<usize>,
     }
 
     impl PinnedDrop for EventWait<'_> {

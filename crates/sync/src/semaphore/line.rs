@@ -5,7 +5,7 @@ use crate::Closed;
 use kasasagi_primitive::sync::MutexGuard;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
-use kasasagi_primitive::wake_batch::{Lead, WakeBatch};
+use kasasagi_primitive::wake_batch::{Lead, WakeBatch, wake};
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -14,15 +14,19 @@ impl Semaphore {
     /// Asks whether a waiter in line was served meanwhile.
     pub(crate) fn poll_queued(
         &self,
-        waiter: Pin<&mut Waiter<Want>>,
+        mut waiter: Pin<&mut Waiter<Want>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
-        let turn = self.line.lock().poll(waiter, cx.waker());
-        match turn {
-            Turn::Served(want) if want.closed => Poll::Ready(Err(Closed)),
-            Turn::Served(_) => Poll::Ready(Ok(())),
-            // The waker of the poll before is dropped here, after the lock.
-            Turn::Wait(_) => Poll::Pending,
+        let mut clone = None;
+        loop {
+            let turn = self.line.lock().poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+            match turn {
+                Some(Turn::Served(want)) if want.closed => return Poll::Ready(Err(Closed)),
+                Some(Turn::Served(_)) => return Poll::Ready(Ok(())),
+                // The waker of the poll before is dropped here, after the lock.
+                Some(Turn::Wait(_)) => return Poll::Pending,
+                None => clone = Some(cx.waker().clone()),
+            }
         }
     }
 
@@ -61,10 +65,15 @@ impl Semaphore {
     /// Adds permits under the lock and serves the front of the line with them.
     pub(super) fn hand_over(&self, permits: usize) -> Result<(), Excess> {
         let mut line = self.line.lock();
-        if let Some(waker) = self.hand_straight(&mut line, permits) {
-            drop(line);
-            if let Some(waker) = waker {
-                waker.wake();
+        if let Some(first) = self.hand_straight(&mut line, permits) {
+            // Nothing is free, and that is enough for one who wants nothing.
+            match first {
+                Some(first) if self.can_serve(&mut line) => self.serve_many(line, first),
+                Some(first) => {
+                    drop(line);
+                    wake(first);
+                }
+                None => self.serve_all(line),
             }
             return Ok(());
         }
@@ -102,6 +111,20 @@ impl Semaphore {
         Ok(())
     }
 
+    /// As `put_back`, up to the bound: others that were added meanwhile may have filled a bounded one up.
+    fn fill_up_with(&self, permits: usize) {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let room = self.bound.saturating_sub(word / ONE);
+            let next = word + permits.min(room) * ONE;
+            match self.word.compare_exchange_weak(word, next, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
+    }
+
     /// Serves whom it can, and wakes them outside the lock.
     fn serve_all<'a>(&'a self, mut line: MutexGuard<'a, WaitList<Want>>) {
         while self.can_serve(&mut line) {
@@ -111,7 +134,7 @@ impl Semaphore {
                 return self.serve_many(line, first);
             }
             drop(line);
-            return first.wake();
+            return wake(first);
         }
     }
 
@@ -172,10 +195,7 @@ impl Semaphore {
         let mut line = self.line.lock();
         let place = line.remove(waiter);
         match &place {
-            Place::Served(want) if !want.closed => {
-                // Others that were added meanwhile may have filled a bounded one up.
-                let _ = self.put_back(want.permits);
-            }
+            Place::Served(want) if !want.closed => self.fill_up_with(want.permits),
             Place::Queued(_) if line.is_empty() => {
                 self.word.fetch_and(!WAITERS, Ordering::Relaxed);
             }

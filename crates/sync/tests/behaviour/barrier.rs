@@ -62,10 +62,26 @@ fn barr_05_06_who_comes_while_others_leave_joins_the_next_generation() {
     assert_eq!(wakes(&next), [0; 3]);
     assert_eq!(hands[1].ready(), Ok(1));
     assert_eq!(wakes(&next), [1; 3], "they may come in");
-    assert!(next[0].poll().is_pending());
-    assert!(next[1].poll().is_pending());
+    assert_eq!(barrier.n_waiting(), 3);
     assert_eq!(next[2].ready(), Ok(2));
+    assert_eq!(barrier.n_waiting(), 0);
     assert_eq!(outcomes(&mut next[..2]), [Ok(0), Ok(1)]);
+}
+
+/// One leaves, and comes again at once with others, before those have run who waited outside.
+#[test]
+fn barr_06_who_waits_outside_is_not_overtaken_by_newcomers() {
+    let barrier = Barrier::new(2);
+    let mut last = line(&barrier, 1);
+    assert_eq!(ready(barrier.wait()), Ok(1));
+    let mut outside = line(&barrier, 2);
+    for _ in 0..10 {
+        assert_eq!(last[0].ready(), Ok(0));
+        let newcomers = line(&barrier, 2);
+        assert_eq!(outside[1].ready(), Ok(1));
+        last = vec![outside.remove(0)];
+        outside = newcomers;
+    }
 }
 
 #[test]

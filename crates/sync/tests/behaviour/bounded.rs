@@ -55,3 +55,21 @@ fn sem_13_waiters_are_served_as_by_a_semaphore() {
 fn more_than_there_will_ever_be_are_refused() {
     drop(BoundedSemaphore::new(2).acquire_many(3));
 }
+
+/// Permits were added for some that were not lost; then those that return fill it up, whether or not the one who was
+/// given them has seen them.
+#[test]
+fn sem_13_permits_that_were_given_to_one_who_leaves_fill_it_up() {
+    for is_seen in [true, false] {
+        let limit = BoundedSemaphore::new(5);
+        let held = ready(limit.acquire_many(5)).expect("it is open");
+        let mut next = Hand::waiting(limit.acquire_many(5));
+        drop(held);
+        assert_eq!(limit.add_permits(2), Ok(()), "none is free: they were given to the next");
+        if is_seen {
+            drop(next.ready());
+        }
+        drop(next);
+        assert_eq!(limit.available_permits(), 5, "{is_seen}");
+    }
+}

@@ -193,6 +193,31 @@ fn cond_14_a_condition_is_used_with_one_lock_at_a_time() {
     drop(line(&two, &condition, 1));
 }
 
+/// One who was notified waits for his lock only, so that others may come with another one. Should he leave, they are
+/// notified, and stay with theirs.
+#[test]
+fn cond_14_a_notification_whose_waiter_leaves_goes_to_those_who_came_with_another_lock() {
+    for is_led in [false, true] {
+        let (one, two, condition) = (Lock::new(0), Lock::new(0), Condition::new());
+        let mut leaver = line(&one, &condition, 1);
+        let held = ready(one.lock());
+        condition.notify_one();
+        assert!(leaver[0].poll().is_pending());
+        let mut hands = line(&two, &condition, 2);
+        if is_led {
+            condition.notify_one();
+        }
+        drop(leaver);
+        assert_eq!(wakes(&hands), [1, 0], "the first leads the others");
+        drop(held);
+        assert!(!one.is_locked());
+        drop(hands[0].ready());
+        assert_eq!(hands[1].poll().is_ready(), is_led);
+        drop(hands);
+        assert!(!two.is_locked());
+    }
+}
+
 #[test]
 fn cond_17_a_notification_is_not_remembered() {
     let (lock, condition) = (Lock::new(0), Condition::new());

@@ -16,4 +16,5 @@ mod queue;
 mod rate_window;
 mod rw_lock;
 mod semaphore;
+mod unwinding;
 mod watch;

@@ -141,3 +141,23 @@ fn a_panic_under_a_guard_releases_it() {
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(hold)).is_err());
     assert!(lock.try_write().is_ok());
 }
+
+#[test]
+fn a_waker_that_panics_in_a_downgrade_does_not_keep_the_lock() {
+    struct Bad;
+    impl std::task::Wake for Bad {
+        fn wake(self: std::sync::Arc<Self>) {
+            panic!("a bad waker");
+        }
+    }
+    let lock = RwLock::new(());
+    let guard = lock.try_write().expect("nobody has it");
+    let mut reader = Box::pin(lock.read());
+    let waker = std::task::Waker::from(std::sync::Arc::new(Bad));
+    assert!(reader.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    let downgrade = || drop(WriteGuard::downgrade(guard));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(downgrade)).is_err());
+    drop(reader);
+    assert_eq!(format!("{lock:?}"), "RwLock { readers: 0, writing: false, waiters: 0, .. }");
+    assert!(lock.try_write().is_ok(), "nobody has it");
+}

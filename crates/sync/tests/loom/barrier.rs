@@ -10,7 +10,7 @@ use std::task::Poll;
 
 /// Race: two meet twice; a fast one that comes again does not mix the generations.
 ///
-/// Mutation `sync-barrier-again-forgotten`: who waited outside and is told to come in does not arrive: both wait for ever.
+/// Mutation `sync-barrier-drains-for-ever`: a barrier that all have left is not filled again: both wait for ever.
 #[test]
 fn barr_05_two_meet_twice() {
     explore("barr_05_two_meet_twice", || {

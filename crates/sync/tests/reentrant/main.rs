@@ -4,6 +4,7 @@
 //! below says so.
 
 mod channels;
+mod clones;
 
 use kasasagi_sync::{PriorityQueue, Queue, Semaphore};
 use std::panic::{AssertUnwindSafe, catch_unwind};
