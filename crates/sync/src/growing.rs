@@ -104,12 +104,16 @@ impl Growing {
             return Poll::Ready(now);
         }
         if !waiter.is_out() {
-            let turn = self.line.lock().poll(waiter.as_mut(), cx.waker());
-            match turn {
-                // The waker of the poll before is dropped here, after the lock.
-                Turn::Wait(_) => return Poll::Pending,
-                // Woken for nothing, or what it was woken for came between the two looks.
-                Turn::Served(()) => {}
+            let mut clone = None;
+            loop {
+                let turn = self.line.lock().poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+                match turn {
+                    // The waker of the poll before is dropped here, after the lock.
+                    Some(Turn::Wait(_)) => return Poll::Pending,
+                    // Woken for nothing, or what it was woken for came between the two looks.
+                    Some(Turn::Served(())) => break,
+                    None => clone = Some(cx.waker().clone()),
+                }
             }
         }
         self.queue(known, waiter, cx.waker().clone())

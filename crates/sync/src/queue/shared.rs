@@ -185,7 +185,9 @@ impl<T> Shared<T> {
                 state = self.lock();
             }
         } else {
-            match state.putters.poll(waiter, cx.waker()) {
+            let turn;
+            (state, turn) = self.ask(state, |state| &mut state.putters, waiter, cx.waker());
+            match turn {
                 Turn::Wait(before) => {
                     *item = Some(it);
                     drop(state);
@@ -202,6 +204,25 @@ impl<T> Shared<T> {
         }
         state.push(it, &mut wake);
         Poll::Ready(Ok(()))
+    }
+
+    /// What one who stands in a line is to do.
+    fn ask<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<T>>,
+        line: fn(&mut State<T>) -> &mut WaitList<()>,
+        mut waiter: Pin<&mut Waiter<()>>,
+        waker: &Waker,
+    ) -> (MutexGuard<'a, State<T>>, Turn<()>) {
+        let mut clone = None;
+        loop {
+            if let Some(turn) = line(&mut state).poll_by(waiter.as_mut(), waker, &mut clone) {
+                return (state, turn);
+            }
+            drop(state);
+            clone = Some(waker.clone());
+            state = self.lock();
+        }
     }
 
     /// Takes an item, or gets in line for one.
@@ -228,7 +249,9 @@ impl<T> Shared<T> {
                 state = self.lock();
             }
         } else {
-            match state.getters.poll(waiter, cx.waker()) {
+            let turn;
+            (state, turn) = self.ask(state, |state| &mut state.getters, waiter, cx.waker());
+            match turn {
                 Turn::Wait(before) => {
                     drop(state);
                     drop(before);
@@ -312,10 +335,17 @@ impl<T> Shared<T> {
         mut waiter: Pin<&mut Option<Waiter<u64>>>,
         cx: &Context<'_>,
     ) -> Poll<()> {
-        if let Some(waiter) = waiter.as_mut().as_pin_mut() {
-            let turn = self.lock().joiners.poll(waiter, cx.waker());
-            // The waker of the poll before is dropped here, after the lock.
-            return if matches!(turn, Turn::Served(_)) { Poll::Ready(()) } else { Poll::Pending };
+        if let Some(mut waiter) = waiter.as_mut().as_pin_mut() {
+            let mut clone = None;
+            loop {
+                let turn = self.lock().joiners.poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+                match turn {
+                    Some(Turn::Served(_)) => return Poll::Ready(()),
+                    // The waker of the poll before is dropped here, after the lock.
+                    Some(Turn::Wait(_)) => return Poll::Pending,
+                    None => clone = Some(cx.waker().clone()),
+                }
+            }
         }
         if self.lock().unfinished == 0 {
             return Poll::Ready(());

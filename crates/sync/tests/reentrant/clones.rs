@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "only a table of functions can clone a waker in a way of its own")]
 
 use super::{poll, within_limit};
-use kasasagi_sync::{Barrier, Condition, Event, Lock, Semaphore};
+use kasasagi_sync::{Barrier, Condition, Event, Lock, Queue, Semaphore, watch};
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,6 +58,11 @@ fn a_waker_whose_clone_comes_back_finds_it_unlocked() {
         let held = LOCK.try_lock().expect("nobody has it");
         is_looked_at(&LOCK, LOCK.lock());
         drop(held);
+        let queue: &Queue<u32> = Box::leak(Box::new(Queue::bounded(1)));
+        is_looked_at(queue, queue.get());
+        queue.try_put(0).expect("there is room");
+        is_looked_at(queue, queue.put(1));
+        is_looked_at(queue, queue.join());
     });
 }
 
@@ -68,5 +73,9 @@ fn a_waker_whose_clone_ends_the_wait_is_not_kept() {
         let mut wait = Box::pin(EVENT.wait());
         assert!(poll(wait.as_mut(), Waker::noop()).is_pending());
         assert!(poll(wait.as_mut(), &waker(|| EVENT.set())).is_ready());
+        let (sender, mut receiver) = watch::channel(0);
+        let mut changed = Box::pin(receiver.changed());
+        assert!(poll(changed.as_mut(), Waker::noop()).is_pending());
+        assert!(poll(changed.as_mut(), &waker(move || drop(sender.send(1)))).is_ready());
     });
 }
