@@ -1,5 +1,6 @@
 //! All benches, in one program: `cargo bench -p kasasagi-benches -- [BENCH ...]`.
 
+mod channels;
 mod fetch;
 mod fork_join;
 mod gather;
@@ -7,6 +8,7 @@ mod http_hello;
 mod memory;
 mod ping_pong;
 mod promise;
+mod queues;
 mod spawn;
 mod tcp_echo;
 mod timeouts;
@@ -24,6 +26,8 @@ fn main() {
     suite.bench("yield_now", yield_now::rows);
     suite.bench("ping_pong", ping_pong::rows);
     suite.bench("promise", promise::rows);
+    suite.bench("channels", channels::rows);
+    suite.bench("queues", queues::rows);
     suite.bench("wake", wake::rows);
     suite.bench("timers", timers::rows);
     suite.bench("timeouts", timeouts::rows);

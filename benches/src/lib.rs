@@ -19,6 +19,7 @@ pub mod server;
 pub mod strace;
 pub mod suite;
 
+pub use peer::channels::{Channels, Reader};
 pub use peer::{Kasasagi, Peer, Smol, SmolStatic, Tokio};
 pub use row::{Beside, ChildRow, Figure, Row, median, per_op, percentile};
 pub use suite::Suite;

@@ -1,5 +1,6 @@
 //! Peer: what a workload may ask of a runtime.
 
+pub mod channels;
 mod hello;
 mod kasasagi;
 mod smol;
@@ -27,6 +28,14 @@ pub trait Peer: Copy + Send + Sync + 'static {
 
     /// The side that waits for it.
     type Pending: Future<Output = u64> + Send + 'static;
+
+    /// For one value, for all messages, for the latest value.
+    type Channels: channels::Channels;
+    /// The side of a queue that puts.
+    type Sender: Clone + Send + Sync + 'static;
+
+    /// The side that takes; the only one.
+    type Receiver: Send + 'static;
 
     /// A listening socket.
     type Listener: Send + Sync + 'static;
@@ -65,6 +74,16 @@ pub trait Peer: Copy + Send + Sync + 'static {
 
     /// Sets it.
     fn keep(promise: Self::Promise, value: u64);
+
+    /// A queue of the peer's own with room for so many, or without a bound; or the one that its users take.
+    fn channel(capacity: Option<usize>) -> (Self::Sender, Self::Receiver);
+
+    /// Puts a number; the other side lives.
+    fn send(sender: &Self::Sender, value: u64) -> impl Future<Output = ()> + Send;
+
+    /// Takes one; the other side lives.
+    fn receive(receiver: &mut Self::Receiver) -> impl Future<Output = u64> + Send;
+
     /// Runs all as tasks and waits for every output, as the peer's users would; the order may be any.
     fn gather<F>(self, futures: Vec<F>) -> impl Future<Output = Vec<F::Output>> + Send
     where

@@ -16,6 +16,7 @@ mod timing {
     pub(crate) mod wheel;
 }
 
+pub mod items;
 pub mod life;
 pub mod queue;
 pub mod registry;

@@ -58,4 +58,5 @@ properties! {
     slab 200;
     queue 400;
     life 600;
+    items 500;
 }

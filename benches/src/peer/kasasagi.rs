@@ -4,6 +4,7 @@ use super::Peer;
 use super::hello::{hello, http};
 use hyper::service::service_fn;
 use kasasagi::net::{TcpListener, TcpStream};
+use kasasagi::sync::Queue;
 use kasasagi::{Handle, Pending, Promise, Runtime, Task, time};
 use std::future::Future;
 use std::io;
@@ -58,6 +59,9 @@ impl Peer for Kasasagi {
     type Handle<T: Send + 'static> = Joined<T>;
     type Promise = Promise<u64, ()>;
     type Pending = Promised;
+    type Channels = super::channels::Kasasagi;
+    type Sender = Queue<u64>;
+    type Receiver = Queue<u64>;
     type Listener = TcpListener;
     type Stream = TcpStream;
 
@@ -98,6 +102,19 @@ impl Peer for Kasasagi {
 
     fn keep(promise: Promise<u64, ()>, value: u64) {
         promise.set_result(value).expect("the other side waits");
+    }
+
+    fn channel(capacity: Option<usize>) -> (Queue<u64>, Queue<u64>) {
+        let queue = capacity.map_or_else(Queue::unbounded, Queue::bounded);
+        (queue.clone(), queue)
+    }
+
+    async fn send(sender: &Queue<u64>, value: u64) {
+        sender.put(value).await.expect("it is open");
+    }
+
+    async fn receive(receiver: &mut Queue<u64>) -> u64 {
+        receiver.get().await.expect("it is open")
     }
 
     async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>

@@ -47,6 +47,9 @@ macro_rules! smol_peer {
             type Handle<T: Send + 'static> = Task<T>;
             type Promise = oneshot::Sender<u64>;
             type Pending = Received;
+            type Channels = super::channels::Smol;
+            type Sender = async_channel::Sender<u64>;
+            type Receiver = async_channel::Receiver<u64>;
             type Listener = Async<TcpListener>;
             type Stream = Async<TcpStream>;
 
@@ -103,6 +106,18 @@ macro_rules! smol_peer {
 
             fn keep(promise: oneshot::Sender<u64>, value: u64) {
                 promise.send(value).expect("the other side waits");
+            }
+
+            fn channel(capacity: Option<usize>) -> (Self::Sender, Self::Receiver) {
+                capacity.map_or_else(async_channel::unbounded, async_channel::bounded)
+            }
+
+            async fn send(sender: &Self::Sender, value: u64) {
+                sender.send(value).await.expect("it is open");
+            }
+
+            async fn receive(receiver: &mut Self::Receiver) -> u64 {
+                receiver.recv().await.expect("it is open")
             }
 
             async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>

@@ -15,12 +15,30 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// tokio.
 #[derive(Debug, Clone, Copy)]
 pub struct Tokio(&'static Runtime);
+
+/// The side of a channel that sends.
+#[derive(Debug, Clone)]
+pub enum Sender {
+    /// With room for so many.
+    Bounded(mpsc::Sender<u64>),
+    /// That never waits.
+    Unbounded(mpsc::UnboundedSender<u64>),
+}
+
+/// The side that receives.
+#[derive(Debug)]
+pub enum Receiver {
+    /// With room for so many.
+    Bounded(mpsc::Receiver<u64>),
+    /// That never makes anybody wait.
+    Unbounded(mpsc::UnboundedReceiver<u64>),
+}
 
 /// A task that does not fail.
 #[derive(Debug)]
@@ -53,6 +71,9 @@ impl Peer for Tokio {
     type Handle<T: Send + 'static> = Joined<T>;
     type Promise = oneshot::Sender<u64>;
     type Pending = Received;
+    type Channels = super::channels::Tokio;
+    type Sender = Sender;
+    type Receiver = Receiver;
     type Listener = TcpListener;
     type Stream = TcpStream;
 
@@ -96,6 +117,32 @@ impl Peer for Tokio {
 
     fn keep(promise: oneshot::Sender<u64>, value: u64) {
         promise.send(value).expect("the other side waits");
+    }
+
+    fn channel(capacity: Option<usize>) -> (Sender, Receiver) {
+        if let Some(capacity) = capacity {
+            let (sender, receiver) = mpsc::channel(capacity);
+            (Sender::Bounded(sender), Receiver::Bounded(receiver))
+        } else {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            (Sender::Unbounded(sender), Receiver::Unbounded(receiver))
+        }
+    }
+
+    async fn send(sender: &Sender, value: u64) {
+        let sent = match sender {
+            Sender::Bounded(sender) => sender.send(value).await,
+            Sender::Unbounded(sender) => sender.send(value),
+        };
+        sent.expect("it is open");
+    }
+
+    async fn receive(receiver: &mut Receiver) -> u64 {
+        let received = match receiver {
+            Receiver::Bounded(receiver) => receiver.recv().await,
+            Receiver::Unbounded(receiver) => receiver.recv().await,
+        };
+        received.expect("it is open")
     }
 
     async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>

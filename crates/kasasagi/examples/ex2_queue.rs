@@ -1,16 +1,14 @@
 //! Exercise: a producer, consumers and a queue with ten places, in a task group; and the proof that the queue holds the
 //! producer back. The consumers go round for ever, and are cancelled once everything is done.
 //!
-//! The queue is made of two semaphores: places that are free, and items that are there. Both are fair, so items go to
-//! consumers in the order in which they asked.
+//! The queue is fair: items go to consumers in the order in which they asked.
 //!
 //! ```sh
 //! cargo run --example ex2_queue
 //! ```
 
-use kasasagi::sync::{Closed, Semaphore};
+use kasasagi::sync::{Closed, Queue};
 use kasasagi::{FutureExt, Runtime, TaskGroup, promise, time};
-use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,48 +18,15 @@ const ITEMS: u32 = 100;
 const SUM: u32 = ITEMS * (ITEMS + 1) / 2;
 const PLACES: usize = 10;
 
-struct Queue<T> {
-    places: Semaphore,
-    items: Semaphore,
-    inside: Mutex<VecDeque<T>>,
-}
-
-impl<T> Queue<T> {
-    fn bounded(places: usize) -> Self {
-        let (places, items) = (Semaphore::new(places), Semaphore::new(0));
-        Self { places, items, inside: Mutex::default() }
-    }
-
-    /// Waits until there is room. Gives how many are inside then.
-    async fn put(&self, item: T) -> Result<usize, Closed> {
-        self.places.acquire().await?.forget();
-        let length = {
-            let mut inside = self.inside.lock().expect("nobody panics with it");
-            inside.push_back(item);
-            inside.len()
-        };
-        self.items.add_permits(1);
-        Ok(length)
-    }
-
-    /// Waits until there is one. A consumer that is cancelled here has taken nothing.
-    async fn get(&self) -> Result<T, Closed> {
-        self.items.acquire().await?.forget();
-        let item = self.inside.lock().expect("nobody panics with it").pop_front();
-        self.places.add_permits(1);
-        Ok(item.expect("there is an item for each permit"))
-    }
-}
-
 async fn program() -> Result<(), Box<dyn Error + Send + Sync>> {
     let start = time::now();
-    let queue = Arc::new(Queue::bounded(PLACES));
+    let queue = Queue::bounded(PLACES);
     let (all_done, done) = promise::<u32, String>();
     let tally = Arc::new(Mutex::new((0_u32, Some(all_done))));
 
     let group = TaskGroup::<Closed>::scope(|tg| async move {
         for name in ["a", "b"] {
-            let (queue, tally) = (Arc::clone(&queue), Arc::clone(&tally));
+            let (queue, tally) = (queue.clone(), Arc::clone(&tally));
             let consumer = async move {
                 while let Ok(item) = queue.get().await {
                     time::sleep(Duration::from_millis(20)).await;
@@ -81,7 +46,8 @@ async fn program() -> Result<(), Box<dyn Error + Send + Sync>> {
             for item in 1..=ITEMS {
                 time::sleep(Duration::from_millis(1)).await;
                 let before = time::now();
-                most = most.max(queue.put(item).await?);
+                queue.put(item).await?;
+                most = most.max(queue.len());
                 waited += u32::from(time::now() > before);
             }
             let took = time::now() - start;

@@ -18,6 +18,11 @@ mod groups {}
 #[doc = include_str!("../../../docs/src/guide/futures.md")]
 mod futures {}
 
+#[doc = include_str!("../../../docs/src/guide/sharing.md")]
+mod sharing {}
+#[doc = include_str!("../../../docs/src/guide/queues.md")]
+mod queues {}
+
 #[doc = include_str!("../../../docs/src/guide/time.md")]
 mod time {}
 

@@ -123,7 +123,9 @@ impl Builder {
         self
     }
 
-    /// Debug mode: what was left at the end is reported on stderr, with names and places.
+    /// Debug mode: what was left at the end is reported on stderr, with names and places. A task that waits for a
+    /// [`Lock`](crate::sync::Lock) which it holds itself panics, instead of waiting for ever; and who holds what others
+    /// wait for stands in [`TaskInfo`](crate::TaskInfo).
     ///
     /// Default: whether the environment says `KASASAGI_DEBUG=1`.
     pub fn debug(mut self, debug: bool) -> Self {

@@ -5,6 +5,7 @@ use kasasagi_blocking::Pool;
 use kasasagi_primitive::current::Current;
 use kasasagi_primitive::defer;
 use kasasagi_primitive::report::{self, ExceptionHook, Hook};
+use kasasagi_primitive::task_context;
 use kasasagi_primitive::thread_local;
 use kasasagi_reactor::{Registry, Timers};
 use kasasagi_scheduler::{Metrics, Spawner};
@@ -199,6 +200,7 @@ impl Handle {
         let engines = &*self.0;
         Entered {
             previous: CURRENT.with(|current| current.replace(Some(self.clone()))),
+            was_debug: task_context::set_debug(engines.debug),
             _defer: defer::enter(Arc::clone(&self.0) as Arc<dyn defer::Defer>),
             _hook: engines.hook.enter(),
             _registry: engines.registry.enter(),
@@ -217,6 +219,7 @@ impl fmt::Debug for Handle {
 /// The runtime of a thread until this is dropped, and the one before it then.
 pub(crate) struct Entered {
     previous: Option<Handle>,
+    was_debug: bool,
     _defer: defer::Entered,
     _hook: report::Entered,
     _registry: kasasagi_reactor::RegistryGuard,
@@ -226,6 +229,7 @@ pub(crate) struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        task_context::set_debug(self.was_debug);
         let mine = CURRENT.with(|current| current.replace(self.previous.take()));
         // Dropped after the cell is free again: the last handle may end a runtime.
         drop(mine);

@@ -53,6 +53,7 @@ mod run;
 mod runtime;
 mod shield;
 pub mod stream;
+pub mod sync;
 pub mod task;
 pub mod time;
 mod virtual_time;
@@ -79,7 +80,6 @@ pub use kasasagi_primitive::report::{ExceptionHook, Report, ReportKind, Reported
 #[doc(inline)]
 pub use kasasagi_primitive::vars::{Context, ContextVar, Token, TokenError};
 pub use kasasagi_scheduler::{Metrics, SeatMetrics};
-pub use kasasagi_sync as sync;
 #[doc(inline)]
 pub use kasasagi_sync::{
     CallbackId, InvalidState, Pending, Promise, PromiseError, PromiseState, promise,

@@ -21,6 +21,9 @@ pub mod coop;
 pub mod counter;
 pub mod current;
 pub mod defer;
+pub mod gift;
+pub mod holders;
+pub mod once;
 pub mod park;
 pub mod report;
 pub mod request;
@@ -36,7 +39,7 @@ pub mod wake_batch;
 
 pub use crossbeam_utils::CachePadded;
 #[doc(inline)]
-pub use imp::{MODEL, alloc, cell, deque, hint, sync, thread, thread_local};
+pub use imp::{MODEL, alloc, cell, const_new, deque, hint, sync, thread, thread_local};
 
 #[cfg(kasasagi_loom)]
 pub mod explore;

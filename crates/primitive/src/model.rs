@@ -67,6 +67,33 @@ pub mod sync {
         }
     }
 
+    /// loom's lock of many readers or one writer, with parking_lot's face: no poison.
+    #[derive(Debug)]
+    pub struct RwLock<T>(loom::sync::RwLock<T>);
+
+    /// Shared access for as long as it lives.
+    pub type RwLockReadGuard<'a, T> = loom::sync::RwLockReadGuard<'a, T>;
+
+    /// Sole access for as long as it lives.
+    pub type RwLockWriteGuard<'a, T> = loom::sync::RwLockWriteGuard<'a, T>;
+
+    impl<T> RwLock<T> {
+        /// Puts `value` behind a lock.
+        pub fn new(value: T) -> Self {
+            Self(loom::sync::RwLock::new(value))
+        }
+
+        /// Waits until nobody writes.
+        pub fn read_recursive(&self) -> RwLockReadGuard<'_, T> {
+            self.0.read().unwrap_or_else(|e| e.into_inner())
+        }
+
+        /// Waits until nobody reads or writes.
+        pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.write().unwrap_or_else(|e| e.into_inner())
+        }
+    }
+
     /// loom's condition variable with parking_lot's face.
     #[derive(Debug, Default)]
     pub struct Condvar(loom::sync::Condvar);
@@ -205,3 +232,14 @@ pub use crate::__thread_local as thread_local;
 
 #[path = "model/deque.rs"]
 pub mod deque;
+
+/// A constructor that is not `const` here: atomics are made at run time.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __const_new {
+    ($(#[$attr:meta])* $vis:vis const fn $name:ident ($($arg:ident : $t:ty),* $(,)?) -> $out:ty $body:block) => {
+        $(#[$attr])* $vis fn $name($($arg: $t),*) -> $out $body
+    };
+}
+#[doc(inline)]
+pub use crate::__const_new as const_new;

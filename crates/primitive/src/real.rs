@@ -8,7 +8,7 @@ pub(crate) const CONTEXT_AT: usize = 56;
 
 /// Shared ownership, locks and atomics.
 pub mod sync {
-    pub use parking_lot::{Condvar, Mutex, MutexGuard};
+    pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
     pub use std::sync::Arc;
 
     /// Atomic integers and pointers.
@@ -54,3 +54,14 @@ macro_rules! __thread_local {
 }
 #[doc(inline)]
 pub use crate::__thread_local as thread_local;
+
+/// A constructor that is `const`; in a model, whose atomics are made at run time, it is not.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __const_new {
+    ($(#[$attr:meta])* $vis:vis const fn $name:ident ($($arg:ident : $t:ty),* $(,)?) -> $out:ty $body:block) => {
+        $(#[$attr])* $vis const fn $name($($arg: $t),*) -> $out $body
+    };
+}
+#[doc(inline)]
+pub use crate::__const_new as const_new;

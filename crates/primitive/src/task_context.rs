@@ -132,6 +132,8 @@ pub(crate) struct Current {
     yielded: Cell<bool>,
     pub(crate) budget: Cell<u8>,
     now: Cell<u64>,
+    /// Whether the runtime of this thread is in debug mode.
+    debug: Cell<bool>,
     /// Whether context variables may be elsewhere than in the task.
     pub(crate) vars: Cell<bool>,
     /// Counts polls of scopes on this thread, so that a timeout sees with one look whether there was one below it.
@@ -150,6 +152,7 @@ thread_local! {
         yielded: Cell::new(false),
         budget: Cell::new(crate::coop::UNCONSTRAINED),
         now: Cell::new(0),
+        debug: Cell::new(false),
         vars: Cell::new(false),
         ticks: Cell::new(0),
         waited: Cell::new(0),
@@ -218,6 +221,21 @@ pub fn with<R>(f: impl FnOnce(&TaskContext) -> R) -> Option<R> {
     let context = current();
     // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
     unsafe { context.as_ref() }.map(f)
+}
+
+/// Says whether the runtime of this thread is in debug mode; returns what was said before.
+pub fn set_debug(debug: bool) -> bool {
+    CURRENT.with(|current| current.debug.replace(debug))
+}
+
+/// The polled task's number, zero outside tasks; and whether this is debug mode.
+#[inline]
+pub fn who() -> (u64, bool) {
+    CURRENT.with(|current| {
+        // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
+        let task = unsafe { current.task.get().as_ref() };
+        (task.map_or(0, |task| task.id), current.debug.get())
+    })
 }
 
 /// Of the code that spawns here: the number of its task, zero outside tasks, and whether it may have context variables: in

@@ -11,15 +11,23 @@
 //!     └─────────────────────┴────────────────────────────────────────┘  was dropped, and passes it on)
 //! ```
 //!
+//! A list may move those at its front into another list of the same kind ([`WaitList::move_front`]): so what was
+//! notified stands in the line of a lock, and is not woken in vain. Its future then has to
+//! [follow](WaitList::follow) it, before it is polled or removed.
+//!
 //! The pattern, for an author of a primitive:
 //!
 //! 1. `poll`: take the lock; if the waiter is out, look once more whether it has to wait at all, and `push_back`;
-//!    else [`WaitList::poll`] it. Drop a waker that came back only after the lock.
+//!    else [`WaitList::poll_by`] it. Clone a waker only before the lock, drop one that came back only after it.
 //! 2. Serving: take the lock; change what `front` shows, `pop_front`, put the waker into a
 //!    [`WakeBatch`](crate::wake_batch::WakeBatch); release the lock; wake.
 //! 3. `drop`: if [`Waiter::is_out`], nothing. Else take the lock and [`WaitList::remove`] it; when that says
 //!    [`Place::Served`], what was served is the dropped future's no longer: hand it to the next.
 #![allow(unsafe_code, reason = "nodes live in pinned futures and point at each other")]
+
+mod turn;
+
+pub use turn::{Place, Turn};
 
 use crate::cell::UnsafeCell;
 use crate::counter::Counter;
@@ -32,7 +40,15 @@ use std::task::Waker;
 /// Where a list's number comes from.
 static NEXT: Counter = Counter::new(1);
 
-type Link<T> = Option<NonNull<UnsafeCell<Node<T>>>>;
+type Link<T> = Option<NonNull<Seat<T>>>;
+
+struct Seat<T> {
+    // The number of the list that the node was moved to, until its future follows it; else 0. Guarded by the lock of
+    // the list that its future believes it in.
+    away: UnsafeCell<u64>,
+    // Guarded by the lock of the list that it is in.
+    node: UnsafeCell<Node<T>>,
+}
 
 struct Node<T> {
     previous: Link<T>,
@@ -63,30 +79,8 @@ pub struct Waiter<T> {
     // The number of the list, or 0 when out. Belongs to the future; the list never touches it.
     home: u64,
     // Belongs to whoever holds the list's lock while `home` is not 0, else to the future.
-    node: UnsafeCell<Node<T>>,
+    seat: Seat<T>,
     _pinned: PhantomPinned,
-}
-
-/// What a waiter that is polled learns.
-#[derive(Debug)]
-#[must_use = "a replaced waker is dropped after the lock, and what was served is the caller's now"]
-pub enum Turn<T> {
-    /// It waits on, under the waker it was polled with; the one before is to be dropped outside the lock.
-    Wait(Option<Waker>),
-    /// It was served, and is out.
-    Served(T),
-}
-
-/// What a waiter was when it was removed.
-#[derive(Debug)]
-#[must_use = "what was served has to go to the next in line, and the waker is dropped after the lock"]
-pub enum Place<T> {
-    /// In no list.
-    Out,
-    /// In line; with its waker, to be dropped outside the lock.
-    Queued(Option<Waker>),
-    /// Served, and it did not know yet.
-    Served(T),
 }
 
 // SAFETY: the list owns access to its nodes, which are values and wakers; its pointers are followed only by
@@ -104,7 +98,8 @@ impl<T> Waiter<T> {
     /// A waiter in no list, which will ask for `value`.
     pub fn new(value: T) -> Self {
         let node = Node { previous: None, next: None, served: false, waker: None, value };
-        Self { home: 0, node: UnsafeCell::new(node), _pinned: PhantomPinned }
+        let seat = Seat { away: UnsafeCell::new(0), node: UnsafeCell::new(node) };
+        Self { home: 0, seat, _pinned: PhantomPinned }
     }
 
     /// Whether it is in no list and owed nothing: dropping it needs no lock.
@@ -112,10 +107,10 @@ impl<T> Waiter<T> {
         self.home == 0
     }
 
-    fn parts(self: Pin<&mut Self>) -> (&mut u64, NonNull<UnsafeCell<Node<T>>>) {
+    fn parts(self: Pin<&mut Self>) -> (&mut u64, NonNull<Seat<T>>) {
         // SAFETY: nothing is moved out of the pinned waiter: `home` is a number, and the node is only pointed at.
         let this = unsafe { self.get_unchecked_mut() };
-        (&mut this.home, NonNull::from(&this.node))
+        (&mut this.home, NonNull::from(&this.seat))
     }
 }
 
@@ -127,18 +122,26 @@ impl<T> Drop for Waiter<T> {
             std::process::abort();
         }
         // Nobody else may be at the node any more; in a model this is checked.
-        self.node.with_mut(|_| ());
+        self.seat.node.with_mut(|_| ());
     }
+}
+
+/// Whether the waiter was moved, and its future has not followed it; asked under the lock of the list it came to.
+fn is_away<T>(seat: NonNull<Seat<T>>) -> bool {
+    // SAFETY: the waiter is the caller's.
+    let seat = unsafe { seat.as_ref() };
+    // SAFETY: the lock that guards it is held by the caller.
+    seat.away.with(|away| unsafe { *away != 0 })
 }
 
 /// Runs `f` on the node.
 ///
 /// # Safety
 /// The node is alive, and the caller holds `&mut` to the list that it is in, or it is in none and the caller's.
-unsafe fn with<T, R>(node: NonNull<UnsafeCell<Node<T>>>, f: impl FnOnce(&mut Node<T>) -> R) -> R {
+unsafe fn with<T, R>(node: NonNull<Seat<T>>, f: impl FnOnce(&mut Node<T>) -> R) -> R {
     // SAFETY: the node is alive, says the caller.
-    let cell = unsafe { node.as_ref() };
-    cell.with_mut(|node| {
+    let seat = unsafe { node.as_ref() };
+    seat.node.with_mut(|node| {
         // SAFETY: the caller holds the lock that guards the node, and `f` cannot reach it a second time.
         f(unsafe { &mut *node })
     })
@@ -168,17 +171,26 @@ impl<T> WaitList<T> {
     pub fn push_back(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker) {
         let (home, node) = waiter.parts();
         assert!(*home == 0, "a waiter stands in one line, once");
-        if self.id == 0 {
-            self.id = NEXT.take(1);
-        }
-        let tail = self.tail;
+        self.number();
         // SAFETY: the waiter is out, so its node is the caller's.
+        unsafe {
+            with(node, |node| {
+                node.served = false;
+                node.waker = Some(waker);
+            });
+        }
+        self.link(node);
+        *home = self.id;
+    }
+
+    /// Puts a node, which is in no list, at the end.
+    fn link(&mut self, node: NonNull<Seat<T>>) {
+        let tail = self.tail;
+        // SAFETY: the node is in no list, and the caller's, who holds the lock of this one.
         unsafe {
             with(node, |node| {
                 node.previous = tail;
                 node.next = None;
-                node.served = false;
-                node.waker = Some(waker);
             });
         }
         match tail {
@@ -188,17 +200,81 @@ impl<T> WaitList<T> {
         }
         self.tail = Some(node);
         self.len += 1;
-        *home = self.id;
+    }
+
+    /// Moves the one at the front to the end of another list, whose lock is held too; says whether there was one.
+    ///
+    /// Its future finds that out by [`follow`](Self::follow), and belongs to the other list from then on.
+    pub fn move_front(&mut self, to: &mut Self) -> bool {
+        let Some(head) = self.head else { return false };
+        to.number();
+        self.unlink(head);
+        to.link(head);
+        // SAFETY: the head was in this list, and is in the other now; the caller holds both locks.
+        let seat = unsafe { head.as_ref() };
+        // SAFETY: the lock of the list that its future believes it in, this one, is held.
+        seat.away.with_mut(|away| unsafe { *away = to.id });
+        true
+    }
+
+    /// Whether a waiter was moved to another list; then it is in that one from now on.
+    ///
+    /// # Panics
+    /// When the waiter did not come to this list.
+    #[track_caller]
+    pub fn follow(&mut self, waiter: Pin<&mut Waiter<T>>) -> bool {
+        let (home, seat) = waiter.parts();
+        assert!(
+            *home != 0 && *home == self.id,
+            "a waiter is looked for under the lock of its own list"
+        );
+        // SAFETY: the waiter is the caller's.
+        let seat = unsafe { seat.as_ref() };
+        // SAFETY: the lock of the list that its future believes it in, this one, is held.
+        let away = seat.away.with_mut(|away| std::mem::take(unsafe { &mut *away }));
+        if away != 0 {
+            *home = away;
+        }
+        away != 0
+    }
+
+    /// Whether a waiter came to this list, or has followed to it.
+    pub fn is_home_of(&self, waiter: &Waiter<T>) -> bool {
+        waiter.home != 0 && waiter.home == self.id
+    }
+
+    fn number(&mut self) {
+        if self.id == 0 {
+            self.id = NEXT.take(1);
+        }
     }
 
     /// What the one at the front asks for.
     pub fn front(&mut self) -> Option<&mut T> {
         self.head.map(|head| {
             // SAFETY: the head is in this list, whose lock the caller holds; it is pinned until it is removed.
-            let cell = unsafe { head.as_ref() };
+            let seat = unsafe { head.as_ref() };
             // SAFETY: as above; the borrow of the list keeps every other access away while the value is shown.
-            cell.with_mut(|node| unsafe { &mut (*node).value })
+            seat.node.with_mut(|node| unsafe { &mut (*node).value })
         })
+    }
+
+    /// Takes the waker of the one at the front, who stays there: to be woken outside the lock, so that it is polled.
+    pub fn rouse_front(&mut self) -> Option<Waker> {
+        let head = self.head?;
+        // SAFETY: the head is in this list, whose lock the caller holds.
+        unsafe { with(head, |node| node.waker.take()) }
+    }
+
+    /// Takes the wakers of all, who stay in line: to be woken outside the lock, so that they are polled.
+    pub fn rouse_all(&mut self, wakers: &mut impl Extend<Waker>) {
+        let mut next = self.head;
+        while let Some(node) = next {
+            // SAFETY: the node is in this list, whose lock the caller holds.
+            let (waker, behind) = unsafe { with(node, |node| (node.waker.take(), node.next)) };
+            wakers.extend(waker);
+            next = behind;
+        }
     }
 
     /// Serves the one at the front: takes it out of the line, and returns its waker, to be woken outside the lock.
@@ -216,36 +292,73 @@ impl<T> WaitList<T> {
         }
     }
 
-    /// Asks whether a waiter was served meanwhile; if not, it waits on under `waker`.
+    /// Asks whether a waiter was served meanwhile; if not, it waits on under `waker`, a clone of which is to be in
+    /// `clone` if it is another than before. `None` says that there was none: clone it, without the lock, and ask again.
+    ///
+    /// ```text
+    /// let mut clone = None;
+    /// let turn = loop {
+    ///     let turn = self.line.lock().poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+    ///     match turn {
+    ///         Some(turn) => break turn,
+    ///         None => clone = Some(cx.waker().clone()),
+    ///     }
+    /// };
+    /// ```
+    ///
+    /// To clone a waker is to run foreign code, which may come back to the primitive.
     ///
     /// # Panics
     /// When the waiter is not in this list.
     #[track_caller]
-    pub fn poll(&mut self, waiter: Pin<&mut Waiter<T>>, waker: &Waker) -> Turn<T>
+    pub fn poll_by(
+        &mut self,
+        waiter: Pin<&mut Waiter<T>>,
+        waker: &Waker,
+        clone: &mut Option<Waker>,
+    ) -> Option<Turn<T>>
     where
         T: Copy,
     {
         let (home, node) = waiter.parts();
         assert!(
-            *home != 0 && *home == self.id,
+            *home != 0 && *home == self.id && !is_away(node),
             "a waiter is polled under the lock of its own list"
         );
         // SAFETY: the waiter is in this list, whose lock the caller holds.
         let turn = unsafe {
             with(node, |node| {
                 if node.served {
-                    return Turn::Served(node.value);
+                    return Some(Turn::Served(node.value));
                 }
                 if node.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
-                    return Turn::Wait(None);
+                    return Some(Turn::Wait(None));
                 }
-                Turn::Wait(node.waker.replace(waker.clone()))
+                clone.take().map(|new| Turn::Wait(node.waker.replace(new)))
             })
         };
-        if matches!(turn, Turn::Served(_)) {
+        if matches!(turn, Some(Turn::Served(_))) {
             *home = 0;
         }
         turn
+    }
+
+    /// As [`poll_by`](Self::poll_by), but clones the waker itself, under the lock: for wakers that are known.
+    ///
+    /// # Panics
+    /// When the waiter is not in this list.
+    #[track_caller]
+    pub fn poll(&mut self, mut waiter: Pin<&mut Waiter<T>>, waker: &Waker) -> Turn<T>
+    where
+        T: Copy,
+    {
+        let mut clone = None;
+        loop {
+            match self.poll_by(waiter.as_mut(), waker, &mut clone) {
+                Some(turn) => return turn,
+                None => clone = Some(waker.clone()),
+            }
+        }
     }
 
     /// Takes a waiter out, whatever its state.
@@ -261,7 +374,10 @@ impl<T> WaitList<T> {
         if *home == 0 {
             return Place::Out;
         }
-        assert!(*home == self.id, "a waiter is removed under the lock of its own list");
+        assert!(
+            *home == self.id && !is_away(node),
+            "a waiter is removed under the lock of its own list"
+        );
         *home = 0;
         // SAFETY: the waiter is in this list, whose lock the caller holds.
         let (served, waker) =
@@ -274,7 +390,7 @@ impl<T> WaitList<T> {
     }
 
     /// Joins the neighbours of a node that stands in line.
-    fn unlink(&mut self, node: NonNull<UnsafeCell<Node<T>>>) {
+    fn unlink(&mut self, node: NonNull<Seat<T>>) {
         // SAFETY: the node stands in this line, whose lock the caller holds.
         let (previous, next) =
             unsafe { with(node, |node| (node.previous.take(), node.next.take())) };

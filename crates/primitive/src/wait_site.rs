@@ -9,6 +9,7 @@
 )]
 
 use crate::MODEL;
+use crate::const_new;
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use std::panic::Location;
 
@@ -41,8 +42,18 @@ pub enum WaitKind {
     Blocking = 10,
     /// A connection to be made.
     Connect = 11,
+    /// A condition to be notified.
+    Condition = 12,
+    /// The others, at a barrier.
+    Barrier = 13,
     /// A promise to be kept.
     Promise = 20,
+    /// A message, or a new value, of a channel.
+    Channel = 30,
+    /// Another one to make what is made once.
+    Once = 31,
+    /// Its turn, or the moment, to start something whose rate is limited.
+    Rate = 32,
 }
 
 impl WaitKind {
@@ -59,7 +70,12 @@ impl WaitKind {
             9 => Self::Queue,
             10 => Self::Blocking,
             11 => Self::Connect,
+            12 => Self::Condition,
+            13 => Self::Barrier,
             20 => Self::Promise,
+            30 => Self::Channel,
+            31 => Self::Once,
+            32 => Self::Rate,
             _ => Self::Unknown,
         }
     }
@@ -79,7 +95,12 @@ impl WaitKind {
             Self::Queue => "queue",
             Self::Blocking => "blocking",
             Self::Connect => "connect",
+            Self::Condition => "condition",
+            Self::Barrier => "barrier",
             Self::Promise => "promise",
+            Self::Channel => "channel",
+            Self::Once => "once",
+            Self::Rate => "rate",
         }
     }
 }
@@ -156,6 +177,12 @@ impl WaitSite {
         self.kind.store(WaitKind::Unknown as u32, Ordering::Relaxed);
     }
 
+    /// How often it was set, and whether it says nothing at the moment; for the thread that polls the task.
+    pub fn count(&self) -> (u32, bool) {
+        let is_clear = self.kind.load(Ordering::Relaxed) == WaitKind::Unknown as u32;
+        (self.seq.load(Ordering::Relaxed), is_clear)
+    }
+
     /// A copy, unless the task rewrote its words several times meanwhile: then it does not wait long.
     pub fn get(&self) -> Option<Wait> {
         for _ in 0..LOOKS {
@@ -176,5 +203,36 @@ impl WaitSite {
             }
         }
         None
+    }
+}
+
+/// A place in the program, to be written by one and read by anybody at any moment.
+#[derive(Debug)]
+pub struct Spot(AtomicPtr<Location<'static>>);
+
+impl Spot {
+    const_new! {
+        /// No place yet.
+        pub const fn new() -> Self {
+            Self(AtomicPtr::new(std::ptr::null_mut()))
+        }
+    }
+
+    /// Notes a place.
+    #[inline]
+    pub fn set(&self, place: &'static Location<'static>) {
+        self.0.store(std::ptr::from_ref(place).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// The place that was noted last.
+    pub fn get(&self) -> Option<&'static Location<'static>> {
+        // SAFETY: `set` alone writes the word, and only with the address of a `&'static Location`.
+        unsafe { self.0.load(Ordering::Relaxed).cast_const().as_ref() }
+    }
+}
+
+impl Default for Spot {
+    fn default() -> Self {
+        Self::new()
     }
 }

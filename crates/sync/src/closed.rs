@@ -9,7 +9,7 @@ pub struct Closed;
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it was closed: no more permits are given, and nobody waits any longer")
+        f.write_str("it was closed: nothing more is given, and nobody waits any longer")
     }
 }
 

@@ -9,6 +9,7 @@
 //! request is not starved by small ones.
 
 mod acquire;
+mod line;
 mod permit;
 
 pub use acquire::{Acquire, AcquireOwned};
@@ -16,13 +17,12 @@ pub use permit::{OwnedPermit, Permit};
 
 use crate::Closed;
 use acquire::Request;
+use kasasagi_primitive::const_new;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
-use kasasagi_primitive::sync::{Arc, Mutex, MutexGuard};
-use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
-use kasasagi_primitive::wake_batch::WakeBatch;
+use kasasagi_primitive::sync::{Arc, Mutex};
+use kasasagi_primitive::wait_list::{WaitList, Waiter};
 use std::error::Error;
 use std::fmt;
-use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -55,15 +55,27 @@ const ONE: usize = 4;
 /// Counterpart: `asyncio.Semaphore`.
 pub struct Semaphore {
     word: AtomicUsize,
+    // Most that may be free.
+    pub(crate) bound: usize,
     line: Mutex<WaitList<Want>>,
 }
 
 /// What a waiter asks for, and what becomes of it.
 #[derive(Debug, Clone, Copy)]
-struct Want {
-    permits: usize,
+pub(crate) struct Want {
+    pub(crate) permits: usize,
     closed: bool,
 }
+
+impl Want {
+    pub(crate) const fn new(permits: usize) -> Self {
+        Self { permits, closed: false }
+    }
+}
+
+/// There would be more permits than there may be.
+#[derive(Debug)]
+pub(crate) struct Excess;
 
 /// Why [`Semaphore::try_acquire`] gave no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,14 +90,25 @@ impl Semaphore {
     /// Most permits a semaphore can have.
     pub const MAX_PERMITS: usize = usize::MAX >> 2;
 
-    /// A semaphore with so many permits.
-    ///
-    /// # Panics
-    /// When there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
-    #[track_caller]
-    pub fn new(permits: usize) -> Self {
-        assert!(permits <= Self::MAX_PERMITS, "a semaphore has at most `MAX_PERMITS` permits");
-        Self { word: AtomicUsize::new(permits * ONE), line: Mutex::new(WaitList::new()) }
+    const_new! {
+        /// A semaphore with so many permits.
+        ///
+        /// # Panics
+        /// When there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+        #[track_caller]
+        pub const fn new(permits: usize) -> Self {
+            Self::bounded(permits, Self::MAX_PERMITS)
+        }
+    }
+
+    const_new! {
+        /// As `new`, with never more than `bound` permits free.
+        #[track_caller]
+        pub(crate) const fn bounded(permits: usize, bound: usize) -> Self {
+            assert!(permits <= Self::MAX_PERMITS, "a semaphore has at most `MAX_PERMITS` permits");
+            let line = Mutex::new(WaitList::new());
+            Self { word: AtomicUsize::new(permits * ONE), bound, line }
+        }
     }
 
     /// Takes a permit, waiting until there is one.
@@ -151,17 +174,59 @@ impl Semaphore {
     /// Counterpart: `asyncio.Semaphore.release`.
     #[track_caller]
     pub fn add_permits(&self, permits: usize) {
-        let mut word = self.word.load(Ordering::Relaxed);
+        self.add(permits).expect("a semaphore has at most `MAX_PERMITS` permits");
+    }
+
+    /// As `add_permits`, unless there would be more than the bound.
+    #[inline]
+    pub(crate) fn add(&self, permits: usize) -> Result<(), Excess> {
+        self.add_to(self.word.load(Ordering::Relaxed), permits)
+    }
+
+    /// As `add`, with a guess what the word is.
+    #[inline]
+    fn add_to(&self, mut word: usize, permits: usize) -> Result<(), Excess> {
         while word & WAITERS == 0 {
-            let next = more(word, permits);
+            let next = self.more(word, permits)?;
             // Release: what was done under the permit happens before the acquire that takes it.
             match self.word.compare_exchange_weak(word, next, Ordering::Release, Ordering::Relaxed)
             {
-                Ok(_) => return,
+                Ok(_) => return Ok(()),
                 Err(now) => word = now,
             }
         }
-        self.hand_over(permits);
+        self.hand_over(permits)
+    }
+
+    /// Gives permits back that were taken; if others were added meanwhile, up to the bound.
+    #[inline]
+    pub(crate) fn give_back(&self, permits: usize) {
+        if self.add(permits).is_err() {
+            self.fill_up(permits);
+        }
+    }
+
+    #[cold]
+    fn fill_up(&self, permits: usize) {
+        loop {
+            let room = self.bound.saturating_sub(self.available_permits());
+            if room == 0 || self.add(permits.min(room)).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Takes all permits there can be, if nobody has or wants one.
+    #[inline]
+    pub(crate) fn take_all(&self) -> Result<(), TryAcquireError> {
+        self.take_from(Self::MAX_PERMITS * ONE, Self::MAX_PERMITS)
+    }
+
+    /// Gives back what `take_all` took.
+    #[inline]
+    pub(crate) fn give_back_all(&self) {
+        let given = self.add_to(0, Self::MAX_PERMITS);
+        debug_assert!(given.is_ok(), "all permits were out");
     }
 
     /// Gives no more permits: those who wait, and all who come, get [`Closed`].
@@ -170,7 +235,8 @@ impl Semaphore {
     pub fn close(&self) {
         {
             let _line = self.line.lock();
-            self.word.fetch_or(CLOSED, Ordering::Relaxed);
+            // Release: what was done before the close happens before the error of whoever sees it.
+            self.word.fetch_or(CLOSED, Ordering::Release);
         }
         self.send_away();
     }
@@ -187,9 +253,21 @@ impl Semaphore {
         self.word.load(Ordering::Relaxed) / ONE
     }
 
+    /// How many are in line.
+    pub(crate) fn waiters(&self) -> usize {
+        self.line.lock().len()
+    }
+
     /// Takes permits, if there are enough and nobody waits.
-    fn take(&self, permits: usize) -> Result<(), TryAcquireError> {
-        let mut word = self.word.load(Ordering::Relaxed);
+    #[inline]
+    pub(crate) fn take(&self, permits: usize) -> Result<(), TryAcquireError> {
+        // Acquire, also where it fails: pairs with the Release of `close`.
+        self.take_from(self.word.load(Ordering::Acquire), permits)
+    }
+
+    /// As `take`, with a guess what the word is.
+    #[inline]
+    fn take_from(&self, mut word: usize, permits: usize) -> Result<(), TryAcquireError> {
         loop {
             if word & CLOSED != 0 {
                 return Err(TryAcquireError::Closed);
@@ -199,7 +277,7 @@ impl Semaphore {
             }
             let next = word - permits * ONE;
             // Acquire: pairs with the Release of `add_permits`.
-            match self.word.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed)
+            match self.word.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Acquire)
             {
                 Ok(_) => return Ok(()),
                 Err(now) => word = now,
@@ -208,7 +286,8 @@ impl Semaphore {
     }
 
     /// Asks for `permits`, and gets in line for them.
-    fn poll_take(
+    #[inline]
+    pub(crate) fn poll_take(
         &self,
         permits: usize,
         waiter: Pin<&mut Waiter<Want>>,
@@ -221,169 +300,24 @@ impl Semaphore {
                 Err(TryAcquireError::NoPermits) => return self.queue(permits, waiter, cx),
             }
         }
-        let turn = self.line.lock().poll(waiter, cx.waker());
-        match turn {
-            Turn::Served(want) if want.closed => Poll::Ready(Err(Closed)),
-            Turn::Served(_) => Poll::Ready(Ok(())),
-            // The waker of the poll before is dropped here, after the lock.
-            Turn::Wait(_) => Poll::Pending,
-        }
+        self.poll_queued(waiter, cx)
     }
 
-    fn queue(
-        &self,
-        permits: usize,
-        waiter: Pin<&mut Waiter<Want>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Closed>> {
-        let waker = cx.waker().clone();
-        let mut line = self.line.lock();
-        // Under the lock WAITERS and CLOSED stand still. If WAITERS is set, the whole word does; if not, a release may
-        // slip in before it is, and must be seen: so both are done by compare-exchange.
-        let mut word = self.word.load(Ordering::Relaxed);
-        while word & (WAITERS | CLOSED) == 0 {
-            let enough = word / ONE >= permits;
-            let next = if enough { word - permits * ONE } else { word | WAITERS };
-            match self.word.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed)
-            {
-                Ok(_) if enough => {
-                    drop(line);
-                    return Poll::Ready(Ok(()));
-                }
-                Ok(_) => break,
-                Err(now) => word = now,
-            }
-        }
-        if word & CLOSED != 0 {
-            drop(line);
-            return Poll::Ready(Err(Closed));
-        }
-        line.push_back(waiter, waker);
-        Poll::Pending
-    }
-
-    /// Adds permits under the lock and serves the front of the line with them.
-    #[track_caller]
-    fn hand_over(&self, permits: usize) {
-        let line = self.line.lock();
-        self.put_back(permits);
-        self.serve_all(line);
-    }
-
-    /// Adds permits under the lock; WAITERS may be set, or no longer.
-    #[track_caller]
-    fn put_back(&self, permits: usize) {
-        let mut word = self.word.load(Ordering::Relaxed);
-        // Release: as in `add_permits`, since the line may have emptied, and a newcomer takes without the lock.
-        while let Err(now) = self.word.compare_exchange_weak(
-            word,
-            more(word, permits),
-            Ordering::Release,
-            Ordering::Relaxed,
-        ) {
-            word = now;
-        }
-    }
-
-    /// Serves whom it can, batch by batch, each woken outside the lock.
-    fn serve_all<'a>(&'a self, mut line: MutexGuard<'a, WaitList<Want>>) {
-        let mut batch = WakeBatch::new();
-        while self.serve(&mut line, &mut batch) {
-            drop(line);
-            wake(&mut batch, self, Self::serve_again);
-            line = self.line.lock();
-        }
-        drop(line);
-        batch.wake_all();
-    }
-
-    fn serve_again(&self) {
-        self.serve_all(self.line.lock());
-    }
-
-    /// Serves the front for as long as it can have what it wants; says whether the batch was full before that.
-    fn serve(&self, line: &mut WaitList<Want>, batch: &mut WakeBatch) -> bool {
-        while let Some(want) = line.front() {
-            let want = *want;
-            // WAITERS is set, and the lock is held: nobody else changes the word.
-            let word = self.word.load(Ordering::Relaxed);
-            if word & CLOSED != 0 || word / ONE < want.permits {
-                return false;
-            }
-            if batch.is_full() {
-                return true;
-            }
-            let last = usize::from(line.len() == 1) * WAITERS;
-            self.word.fetch_sub(want.permits * ONE + last, Ordering::Acquire);
-            if let Some(waker) = line.pop_front() {
-                batch.push(waker);
-            }
-        }
-        false
-    }
-
-    /// A future is dropped: out of the line, and what it was given goes to the next.
-    fn leave(&self, waiter: Pin<&mut Waiter<Want>>) {
-        if waiter.is_out() {
-            return;
-        }
-        let mut line = self.line.lock();
-        let place = line.remove(waiter);
-        match &place {
-            Place::Served(want) if !want.closed => self.put_back(want.permits),
-            Place::Queued(_) if line.is_empty() => {
-                self.word.fetch_and(!WAITERS, Ordering::Relaxed);
-            }
-            _ => {}
-        }
-        // It may have stood in the way of one who wants less, too.
-        self.serve_all(line);
-        drop(place);
-    }
-
-    /// Tells everybody in line that it is closed.
-    fn send_away(&self) {
-        let mut batch = WakeBatch::new();
-        loop {
-            let mut line = self.line.lock();
-            while !batch.is_full() {
-                let Some(want) = line.front() else { break };
-                want.closed = true;
-                if let Some(waker) = line.pop_front() {
-                    batch.push(waker);
-                }
-            }
-            if line.is_empty() {
-                self.word.fetch_and(!WAITERS, Ordering::Relaxed);
-            }
-            drop(line);
-            if batch.is_empty() {
-                return;
-            }
-            wake(&mut batch, self, Self::send_away);
+    /// The word with more permits in it.
+    #[inline]
+    fn more(&self, word: usize, permits: usize) -> Result<usize, Excess> {
+        match (word / ONE).checked_add(permits) {
+            Some(free) if free <= self.bound => Ok((free * ONE) | (word & (WAITERS | CLOSED))),
+            _ => Err(Excess),
         }
     }
 }
 
-/// Wakes a batch with more to come: should a waker panic, `rest` is done all the same.
-fn wake(batch: &mut WakeBatch, semaphore: &Semaphore, rest: fn(&Semaphore)) {
-    struct Rest<'a>(&'a Semaphore, fn(&Semaphore));
-    impl Drop for Rest<'_> {
-        fn drop(&mut self) {
-            (self.1)(self.0);
-        }
+impl Default for Semaphore {
+    /// One permit.
+    fn default() -> Self {
+        Self::new(1)
     }
-    let rest = Rest(semaphore, rest);
-    batch.wake_all();
-    mem::forget(rest);
-}
-
-/// The word with more permits in it.
-#[track_caller]
-fn more(word: usize, permits: usize) -> usize {
-    let free = (word / ONE).checked_add(permits).filter(|free| *free <= Semaphore::MAX_PERMITS);
-    let free = free.expect("a semaphore has at most `MAX_PERMITS` permits");
-    (free * ONE) | (word & (WAITERS | CLOSED))
 }
 
 impl fmt::Debug for Semaphore {

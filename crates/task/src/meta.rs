@@ -4,6 +4,7 @@ use crate::eager::Eager;
 use crate::in_context::InContext;
 use crate::owner::Owned;
 use kasasagi_primitive::counter::Counter;
+use kasasagi_primitive::holders::Held;
 use kasasagi_primitive::vars::Context;
 use kasasagi_primitive::wait_site::Wait;
 use std::fmt;
@@ -262,6 +263,8 @@ pub struct TaskInfo {
     pub parent: Option<TaskId>,
     /// What it waits for; `None` while it runs, is due, or waits for a future that does not say.
     pub wait: Option<Wait>,
+    /// Which task holds the lock that it waits for, and where that was taken; known in debug mode.
+    pub held_by: Option<Held>,
 }
 
 impl fmt::Debug for TaskInfo {
@@ -278,6 +281,9 @@ impl fmt::Debug for TaskInfo {
             if let Some(place) = wait.place {
                 write!(f, " at {place}")?;
             }
+        }
+        if let Some(held) = &self.held_by {
+            write!(f, " held_by=Task-{} at {}", held.task, held.place)?;
         }
         f.write_str(">")
     }

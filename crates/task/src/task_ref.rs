@@ -7,10 +7,12 @@
 use crate::cell::{self, Ptr};
 use crate::meta::{TaskId, TaskInfo, TaskState};
 use crate::state::{After, CANCELLED, COMPLETE};
+use kasasagi_primitive::holders;
 use kasasagi_primitive::request::{Asked, Cause, Reason, Request};
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::task_context;
 use kasasagi_primitive::vars::Context as Vars;
+use kasasagi_primitive::wait_site::WaitKind;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -271,13 +273,16 @@ impl Ptr {
             self.incomplete()
         };
         let header = self.header();
+        let wait = if now.is_idle() { header.rest.context.wait.get() } else { None };
+        let lock = wait.filter(|wait| wait.kind == WaitKind::Lock);
         TaskInfo {
             id: self.id(),
             name: self.name(),
             state,
             spawned_at: header.rest.spawned_at,
             parent: TaskId::new(self.parent()),
-            wait: if now.is_idle() { header.rest.context.wait.get() } else { None },
+            wait,
+            held_by: lock.and_then(|wait| holders::of(wait.resource)),
         }
     }
 }

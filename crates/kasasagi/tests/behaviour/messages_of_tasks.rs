@@ -330,7 +330,7 @@ fn errors_of_promises_semaphores_and_times_say_what_to_do() {
     let error = one().run(async move { semaphore.acquire().await.map(drop) }).expect("main ends");
     assert_eq!(
         error.expect_err("closed").to_string(),
-        "it was closed: no more permits are given, and nobody waits any longer"
+        "it was closed: nothing more is given, and nobody waits any longer"
     );
     assert_eq!(
         panic_of(|| Semaphore::new(usize::MAX)),

@@ -3,10 +3,13 @@
 //!
 //! Time stands still where nothing can run, so the number of polls is that of the future, and not that of a machine.
 
+mod channels;
 mod cleanups;
 mod combinators;
 mod drive;
 mod leaves;
+mod locks;
+mod queues;
 mod sockets;
 mod streams;
 mod world;
@@ -25,6 +28,21 @@ fn each(cases: &[Case], many: usize, waits: bool) {
 #[test]
 fn leaves_that_are_dropped_take_nothing_and_leave_their_place() {
     each(leaves::ALL, 11, true);
+}
+
+#[test]
+fn channels_cells_and_rates_whose_futures_are_dropped_lose_nothing() {
+    each(channels::ALL, 8, true);
+}
+
+#[test]
+fn waits_at_queues_that_are_dropped_lose_no_item_and_no_room() {
+    each(queues::ALL, 4, true);
+}
+
+#[test]
+fn locks_events_conditions_and_barriers_that_are_waited_for_in_vain_hold_nobody_up() {
+    each(locks::ALL, 10, true);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::house::spawn;
 use super::wakes::Bell;
 use super::*;
 use kasasagi_reactor::time::{sleep, timeout};
-use kasasagi_sync::Semaphore;
+use kasasagi_sync::{Queue, Semaphore};
 use std::time::Duration;
 
 /// Two schedulers whose tasks spawn on, wake and join each other's; the one is closed first.
@@ -91,6 +91,61 @@ fn permits_pass_from_task_to_task() {
             stranger.join().expect("no panic");
         });
         assert_eq!(semaphore.available_permits(), 2, "every permit came back");
+        house.end();
+        ledger.all_gone();
+    });
+}
+
+/// Two put through room for two, and two of four who get give up at any moment: each item comes once, and all are done.
+#[test]
+fn items_pass_from_task_to_task() {
+    schedules("queue", 120, || {
+        let house = House::new(SEATS);
+        let ledger = Ledger::new();
+        let queue = Queue::bounded(2);
+        let got = Arc::new(Mutex::new(Vec::new()));
+        house.run(async {
+            let producers: Vec<_> = (0..2)
+                .map(|of| {
+                    let queue = queue.clone();
+                    house.spawn(&ledger, async move {
+                        for number in 0..3 {
+                            queue.put((of, number)).await.expect("it is open");
+                        }
+                    })
+                })
+                .collect();
+            let getters: Vec<_> = (0..4)
+                .map(|_| {
+                    let (queue, got) = (queue.clone(), Arc::clone(&got));
+                    house.spawn(&ledger, async move {
+                        while let Ok(item) = queue.get_guarded().await {
+                            got.lock().push(*item);
+                            yield_now().await;
+                        }
+                    })
+                })
+                .collect();
+            let givers: Vec<_> = getters[2..].iter().map(Task::handle).collect();
+            // While they wait, hold an item, or were woken for one and have not looked.
+            let stranger = thread::spawn(move || {
+                for task in givers {
+                    task.cancel();
+                }
+            });
+            for producer in producers {
+                producer.await.expect("nobody cancels it");
+            }
+            queue.join().await;
+            queue.shutdown(false);
+            for (i, getter) in getters.into_iter().enumerate() {
+                assert!(getter.await.is_ok() || i >= 2, "nobody cancels the others");
+            }
+            stranger.join().expect("no panic");
+        });
+        let mut got = std::mem::take(&mut *got.lock());
+        got.sort_unstable();
+        assert_eq!(got, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]);
         house.end();
         ledger.all_gone();
     });

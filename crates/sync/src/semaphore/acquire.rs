@@ -37,7 +37,7 @@ pin_project! {
 
 impl<S: Deref<Target = Semaphore>> Request<S> {
     pub(super) fn new(semaphore: S, permits: usize, place: &'static Location<'static>) -> Self {
-        let waiter = Waiter::new(Want { permits, closed: false });
+        let waiter = Waiter::new(Want::new(permits));
         Self { semaphore: Some(semaphore), permits, place, waiter }
     }
 

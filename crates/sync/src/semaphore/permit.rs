@@ -25,7 +25,7 @@ impl<'a> Permit<'a> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.semaphore.add_permits(self.permits);
+        self.semaphore.give_back(self.permits);
     }
 }
 
@@ -57,7 +57,7 @@ impl OwnedPermit {
 impl Drop for OwnedPermit {
     fn drop(&mut self) {
         if self.permits > 0 {
-            self.semaphore.add_permits(self.permits);
+            self.semaphore.give_back(self.permits);
         }
     }
 }

@@ -319,3 +319,16 @@ fn a_spent_budget_suspends_and_takes_nothing() {
     kasasagi_primitive::coop::restore(previous);
     drop(got(waiting.poll()));
 }
+
+#[test]
+fn one_who_wants_none_goes_on_with_the_one_before_who_is_given_the_last() {
+    let semaphore = Semaphore::new(0);
+    let mut one = crate::hand::Hand::waiting(semaphore.acquire());
+    let mut none = crate::hand::Hand::waiting(semaphore.acquire_many(0));
+    let mut next = crate::hand::Hand::waiting(semaphore.acquire());
+    semaphore.add_permits(1);
+    assert_eq!((one.wakes(), none.wakes(), next.wakes()), (1, 1, 0));
+    one.ready().expect("it is open").forget();
+    assert!(none.ready().is_ok());
+    assert!(next.poll().is_pending());
+}
