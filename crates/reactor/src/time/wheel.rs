@@ -14,6 +14,7 @@ mod slot;
 
 use crate::NEVER;
 use slot::{Slot, Spare};
+use std::mem;
 
 #[cfg(test)]
 mod tests;
@@ -93,6 +94,8 @@ pub(crate) struct Wheel<T> {
     occupied: [u64; LEVELS],
     slots: Box<[Slot<T>]>,
     spare: Spare<T>,
+    /// The slot that was emptied last.
+    warm: usize,
     /// More items than this in a slot are a crowd: `CROWD`, or no number is.
     crowd: usize,
 }
@@ -122,6 +125,7 @@ impl<T: Item> Wheel<T> {
             occupied: [0; LEVELS],
             slots: (0..LEVELS * SLOTS).map(|_| Slot::new()).collect(),
             spare: Spare::new(),
+            warm: 0,
             crowd: CROWD,
         }
     }
@@ -144,6 +148,7 @@ impl<T: Item> Wheel<T> {
     /// Gives memory back; for a wheel that will not be used for a while.
     pub(crate) fn shrink(&mut self) {
         self.front.shrink_to_fit();
+        self.slots[self.warm].cool(&mut self.spare);
         self.spare.clear();
     }
 
@@ -229,6 +234,10 @@ impl<T: Item> Wheel<T> {
     fn emptied(&mut self, at: usize) {
         if self.slots[at].is_empty() {
             self.occupied[at / SLOTS] &= !(1 << (at % SLOTS));
+            let before = mem::replace(&mut self.warm, at);
+            if before != at {
+                self.slots[before].cool(&mut self.spare);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! The items of one slot: arrays of limited size, so that none is ever copied to grow, and a stack's discipline.
 //!
-//! An empty slot has no memory. Its last array goes to the next slot that needs one, so that a timer that comes and goes
-//! asks malloc for nothing.
+//! An empty slot has no memory, but for the one that was emptied last: a timer that comes and goes finds the array where it
+//! left it. Of all others the last array goes to the next slot that needs one, so that nobody asks malloc for anything.
 
 use std::mem;
 
@@ -64,26 +64,31 @@ impl<T: Copy> Slot<T> {
         }
     }
 
-    /// Takes the last item.
+    /// Takes the last item. Who empties the slot says so by `cool` sooner or later.
     #[inline]
     pub(super) fn pop(&mut self, spare: &mut Spare<T>) -> Option<T> {
         let item = self.last.pop();
-        if self.last.is_empty() {
+        if self.last.is_empty() && self.full.capacity() > 0 {
             self.next_chunk(spare);
         }
         item
     }
 
-    /// The last array is empty.
-    #[inline]
+    /// The last array is empty, and there were others.
+    #[inline(never)]
     fn next_chunk(&mut self, spare: &mut Spare<T>) {
-        let Some(next) = self.full.pop() else {
-            if self.full.capacity() > 0 {
-                self.full = Vec::new();
-            }
-            return spare.keep(mem::take(&mut self.last));
-        };
-        spare.keep(mem::replace(&mut self.last, next));
+        match self.full.pop() {
+            Some(next) => spare.keep(mem::replace(&mut self.last, next)),
+            None => self.full = Vec::new(),
+        }
+    }
+
+    /// Gives away the memory of a slot that is empty.
+    #[inline(never)]
+    pub(super) fn cool(&mut self, spare: &mut Spare<T>) {
+        if self.is_empty() {
+            spare.keep(mem::take(&mut self.last));
+        }
     }
 
     /// Takes the item at `index` out, and puts the last one into its place; returns both, or one if they are the same.
