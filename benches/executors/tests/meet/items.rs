@@ -35,12 +35,14 @@ async fn put_and_get(spawn: Spawn, queue: Queue<(usize, usize)>, is_ordered: boo
             loop {
                 if (number + items.len()) % 5 == 0 {
                     give_up(queue.join());
-                    // A get that finds an item has it: only one that waits is given up.
-                    if let Poll::Ready(Ok(item)) = once(queue.get()) {
+                    let mut get = Box::pin(queue.get());
+                    if let Poll::Ready(Ok(item)) = once(get.as_mut()) {
                         items.push(item);
                         queue.task_done().expect("it was put");
                         continue;
                     }
+                    // It waits, may be promised an item meanwhile, and is dropped.
+                    a_turn().await;
                 }
                 let Ok(item) = queue.get_guarded().await else { return items };
                 let (of, round) = *item;

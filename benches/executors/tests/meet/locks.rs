@@ -1,7 +1,7 @@
 //! Who excludes others, and who is waited for.
 
 use crate::executors::Spawn;
-use crate::scenes::{ROUNDS, TASKS, a_turn, give_up};
+use crate::scenes::{ROUNDS, TASKS, a_turn, give_up, leave};
 use kasasagi::sync::{Barrier, BoundedSemaphore, Condition, Event, Lock, LockGuard, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ pub(crate) async fn lock(spawn: Spawn) {
         async move {
             for round in 0..ROUNDS {
                 if (number + round) % 5 == 0 {
-                    give_up(lock.lock());
+                    leave(lock.lock()).await;
                     give_up(Lock::lock_owned(Arc::clone(&lock)));
                 }
                 if (number + round) % 7 == 0 {
@@ -55,7 +55,7 @@ pub(crate) async fn rw_lock(spawn: Spawn) {
             let mut written = 0;
             for round in 0..ROUNDS {
                 if (number + round) % 5 == 0 {
-                    give_up(lock.write());
+                    leave(lock.write()).await;
                     give_up(lock.read());
                 }
                 if (number + round) % 4 > 0 {
@@ -95,7 +95,7 @@ pub(crate) async fn bounded_semaphore(spawn: Spawn) {
         async move {
             for round in 0..ROUNDS {
                 if round % 5 == 0 {
-                    give_up(semaphore.acquire());
+                    leave(semaphore.acquire()).await;
                 }
                 let permit = semaphore.acquire().await.expect("nobody closes it");
                 assert!(holders.fetch_add(1, Ordering::Relaxed) < 3);
@@ -181,14 +181,11 @@ pub(crate) async fn condition(spawn: Spawn) {
             }
         }
     });
-    let taking = (0..TASKS / 2).map(|number| {
+    let taking = (0..TASKS / 2).map(|_| {
         let place = Arc::clone(&place);
         async move {
             let mut sum = 0;
             for round in 0..ROUNDS {
-                if (number + round) % 5 == 0 {
-                    give_up(place.filled.wait(place.item.lock().await));
-                }
                 let guard = place.item.lock().await;
                 let mut guard = place.filled.wait_for(guard, |item| item.is_some()).await;
                 sum += guard.take().expect("it was there");
@@ -200,8 +197,18 @@ pub(crate) async fn condition(spawn: Spawn) {
             sum
         }
     });
-    let theirs = spawn.clone();
-    let (_, sums) = futures_lite::future::zip(spawn.all(giving), theirs.all(taking)).await;
+    // Whoever was notified and leaves takes nothing itself: another has to be notified.
+    let leaving = (0..TASKS / 4).map(|_| {
+        let place = Arc::clone(&place);
+        async move {
+            for _ in 0..ROUNDS * 4 {
+                leave(place.filled.wait(place.item.lock().await)).await;
+            }
+        }
+    });
+    let (theirs, others) = (spawn.clone(), spawn.clone());
+    let both = futures_lite::future::zip(spawn.all(giving), theirs.all(taking));
+    let ((_, sums), _) = futures_lite::future::zip(both, others.all(leaving)).await;
     let all = TASKS / 2 * ROUNDS;
     assert_eq!(sums.into_iter().sum::<usize>(), all * (all - 1) / 2);
     assert_eq!(*place.item.try_lock().expect("all are done"), None);

@@ -43,6 +43,13 @@ pub(crate) fn give_up(future: impl Future) {
     drop(once(future));
 }
 
+/// The same, and drops it after a turn: it may have been given meanwhile what it waited for.
+pub(crate) async fn leave(future: impl Future + Send) {
+    let mut future = Box::pin(future);
+    give_up(future.as_mut());
+    a_turn().await;
+}
+
 async fn semaphore(spawn: Spawn) {
     let semaphore = Arc::new(Semaphore::new(3));
     let holders = Arc::new(AtomicUsize::new(0));
