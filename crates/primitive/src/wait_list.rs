@@ -96,6 +96,7 @@ unsafe impl<T: Send> Sync for Waiter<T> {}
 
 impl<T> Waiter<T> {
     /// A waiter in no list, which will ask for `value`.
+    #[inline]
     pub fn new(value: T) -> Self {
         let node = Node { previous: None, next: None, served: false, waker: None, value };
         let seat = Seat { away: UnsafeCell::new(0), node: UnsafeCell::new(node) };
@@ -103,6 +104,7 @@ impl<T> Waiter<T> {
     }
 
     /// Whether it is in no list and owed nothing: dropping it needs no lock.
+    #[inline]
     pub fn is_out(&self) -> bool {
         self.home == 0
     }
@@ -115,6 +117,7 @@ impl<T> Waiter<T> {
 }
 
 impl<T> Drop for Waiter<T> {
+    #[inline]
     fn drop(&mut self) {
         if self.home != 0 {
             // A panic would unwind and free the node all the same.
