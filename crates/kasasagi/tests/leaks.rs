@@ -71,6 +71,10 @@ fn round(workers: usize, cycles: usize) {
     assert!(handle.tasks().is_empty());
 }
 
+/// parking_lot's table of waiting threads grows for good when more of them wait at once than before, by some 1,056 bytes
+/// for these few threads; on a loaded machine that comes late. A cycle that lost one byte would lose a hundred thousand.
+const TABLE: usize = 8 << 10;
+
 #[test]
 fn a_hundred_thousand_cycles_leave_nothing_behind() {
     for workers in [1, 2] {
@@ -78,7 +82,7 @@ fn a_hundred_thousand_cycles_leave_nothing_behind() {
         let kept = (0..5).map(|_| settle(workers, 5_000)).max().expect("five rounds");
         let fds = descriptors();
         let after = settle(workers, 100_000);
-        assert!(after <= kept, "{workers} workers: {after} live bytes, {kept} before");
+        assert!(after <= kept + TABLE, "{workers} workers: {after} live bytes, {kept} before");
         assert_eq!(descriptors(), fds, "descriptors, {workers} workers");
     }
 }

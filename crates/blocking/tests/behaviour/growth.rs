@@ -62,7 +62,8 @@ fn a_thousand_tiny_jobs_use_few_threads() {
         assert_eq!(block_on(job).ok(), Some(n));
     }
     let threads = pool.metrics().threads;
-    assert!(threads <= 8, "{threads} threads for a thousand tiny jobs");
+    // Three as a rule; one more for each time that all are interrupted in a job. One for each job would be hundreds.
+    assert!(threads <= 40, "{threads} threads for a thousand tiny jobs");
 }
 
 #[test]
