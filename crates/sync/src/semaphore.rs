@@ -298,7 +298,8 @@ impl Semaphore {
         if let Some(waiter) = waiter.as_mut().as_pin_mut() {
             return self.poll_queued(waiter, cx);
         }
-        if self.is_closed() {
+        // Acquire: pairs with the Release of `close`; who is told so sees what was done before it.
+        if self.word.load(Ordering::Acquire) & CLOSED != 0 {
             return Poll::Ready(Err(Closed));
         }
         waiter.set(Some(Waiter::new(Want::new(permits))));
