@@ -269,17 +269,6 @@ impl<T> WaitList<T> {
         unsafe { with(head, |node| node.waker.take()) }
     }
 
-    /// Takes the wakers of all, who stay in line: to be woken outside the lock, so that they are polled.
-    pub fn rouse_all(&mut self, wakers: &mut impl Extend<Waker>) {
-        let mut next = self.head;
-        while let Some(node) = next {
-            // SAFETY: the node is in this list, whose lock the caller holds.
-            let (waker, behind) = unsafe { with(node, |node| (node.waker.take(), node.next)) };
-            wakers.extend(waker);
-            next = behind;
-        }
-    }
-
     /// Serves the one at the front: takes it out of the line, and returns its waker, to be woken outside the lock.
     ///
     /// `None` when nobody waits.
