@@ -5,6 +5,7 @@ mod fetch;
 mod fork_join;
 mod gather;
 mod http_hello;
+mod locks;
 mod memory;
 mod ping_pong;
 mod promise;
@@ -26,6 +27,7 @@ fn main() {
     suite.bench("yield_now", yield_now::rows);
     suite.bench("ping_pong", ping_pong::rows);
     suite.bench("promise", promise::rows);
+    suite.bench("locks", locks::rows);
     suite.bench("channels", channels::rows);
     suite.bench("queues", queues::rows);
     suite.bench("wake", wake::rows);

@@ -20,6 +20,7 @@ pub mod strace;
 pub mod suite;
 
 pub use peer::channels::{Channels, Reader};
+pub use peer::locks::Locks;
 pub use peer::{Kasasagi, Peer, Smol, SmolStatic, Tokio};
 pub use row::{Beside, ChildRow, Figure, Row, median, per_op, percentile};
 pub use suite::Suite;

@@ -3,6 +3,7 @@
 pub mod channels;
 mod hello;
 mod kasasagi;
+pub mod locks;
 mod smol;
 mod tokio;
 
@@ -31,6 +32,10 @@ pub trait Peer: Copy + Send + Sync + 'static {
 
     /// For one value, for all messages, for the latest value.
     type Channels: channels::Channels;
+
+    /// Locks, permits, flags, meetings.
+    type Locks: locks::Locks;
+
     /// The side of a queue that puts.
     type Sender: Clone + Send + Sync + 'static;
 

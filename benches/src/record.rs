@@ -100,7 +100,7 @@ fn machine() -> String {
 
 /// The versions of the peers, from the lock file.
 fn versions() -> Value {
-    const WANTED: [&str; 9] = [
+    const WANTED: [&str; 12] = [
         "tokio",
         "async-executor",
         "async-io",
@@ -109,6 +109,9 @@ fn versions() -> Value {
         "hyper",
         "smol-hyper",
         "async-channel",
+        "async-lock",
+        "event-listener",
+        "parking_lot",
         "futures-channel",
     ];
     let text = include_str!("../../Cargo.lock");

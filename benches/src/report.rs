@@ -3,6 +3,7 @@
 //! The same lines give the same files, to the byte.
 
 mod chart;
+mod goal_table;
 mod goals;
 mod measured;
 mod tables;

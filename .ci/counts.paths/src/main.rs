@@ -2,7 +2,8 @@
 //!
 //! What starting and stopping cost falls out of the difference between two runs with different `n`.
 
-use kasasagi::sync::Semaphore;
+mod meeting;
+
 use kasasagi::{FutureExt, Runtime, net, spawn, time, yield_now};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;
@@ -145,13 +146,6 @@ async fn timeout_ready(n: usize) {
     }
 }
 
-async fn semaphore(n: usize) {
-    let semaphore = Semaphore::new(1);
-    for _ in 0..n {
-        drop(black_box(semaphore.acquire().await.expect("it is open")));
-    }
-}
-
 /// A message of 64 bytes there and back, both ends on this thread.
 async fn echo(n: usize) {
     let listener = net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
@@ -190,9 +184,8 @@ fn main() {
         "ping_pong" => runtime.run(ping_pong(n)),
         "sleep_cancel" => runtime.run(sleep_cancel(n)),
         "timeout_ready" => runtime.run(timeout_ready(n)),
-        "semaphore" => runtime.run(semaphore(n)),
         "echo" => runtime.run(echo(n)),
-        other => panic!("there is no path `{other}`"),
+        other => runtime.run(meeting::path(other)(n)),
     };
     ran.expect("main ends");
     println!("{}", ALLOCATIONS.load(Ordering::Relaxed) - before);

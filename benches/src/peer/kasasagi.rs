@@ -60,6 +60,7 @@ impl Peer for Kasasagi {
     type Promise = Promise<u64, ()>;
     type Pending = Promised;
     type Channels = super::channels::Kasasagi;
+    type Locks = super::locks::Kasasagi;
     type Sender = Queue<u64>;
     type Receiver = Queue<u64>;
     type Listener = TcpListener;

@@ -48,6 +48,7 @@ macro_rules! smol_peer {
             type Promise = oneshot::Sender<u64>;
             type Pending = Received;
             type Channels = super::channels::Smol;
+            type Locks = super::locks::Smol;
             type Sender = async_channel::Sender<u64>;
             type Receiver = async_channel::Receiver<u64>;
             type Listener = Async<TcpListener>;

@@ -72,6 +72,7 @@ impl Peer for Tokio {
     type Promise = oneshot::Sender<u64>;
     type Pending = Received;
     type Channels = super::channels::Tokio;
+    type Locks = super::locks::Tokio;
     type Sender = Sender;
     type Receiver = Receiver;
     type Listener = TcpListener;

@@ -72,7 +72,7 @@ fn group(svg: &mut String, entry: &Entry, series: &Series, top: f64) -> f64 {
     let bars: Vec<(usize, Spread)> = bars.collect();
     let mut y = top;
     for (column, ratio) in &bars {
-        let goal = entry.at_most.filter(|_| *column == 0);
+        let goal = goal(entry, series).filter(|_| *column == 0);
         bar(svg, series, *column, (*ratio, goal), y);
         y += BAR + 2.0;
     }
@@ -89,7 +89,7 @@ fn group(svg: &mut String, entry: &Entry, series: &Series, top: f64) -> f64 {
             y
         );
     }
-    if let Some(at_most) = entry.at_most {
+    if let Some(at_most) = goal(entry, series) {
         let (x, middle) = (place(at_most), top + BAR / 2.0);
         let _ = writeln!(
             svg,
@@ -101,6 +101,12 @@ fn group(svg: &mut String, entry: &Entry, series: &Series, top: f64) -> f64 {
         );
     }
     bottom
+}
+
+/// The goal as a part of tokio's figure.
+fn goal(entry: &Entry, series: &Series) -> Option<f64> {
+    let (column, _) = entry.held_against(series)?;
+    Some(entry.at_most? * series.ratio(column, 1)?.mid)
 }
 
 fn bar(

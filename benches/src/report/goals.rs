@@ -1,6 +1,9 @@
-//! Goals: the rows that the charts show, and how much of tokio's figure kasasagi's may be.
+//! Goals: the rows that the charts show, and how much of a peer's figure kasasagi's may be.
 
-use super::measured::{Key, Measurements};
+mod meeting;
+
+use super::measured::{Key, Measurements, Series, Spread};
+use crate::column::{PEERS, THREADS, index_of};
 
 /// A chart, and its rows.
 #[derive(Debug)]
@@ -18,23 +21,56 @@ pub(super) struct Entry {
     /// What is compared: time, processor time, bytes.
     pub(super) what: &'static str,
     pub(super) key: Key<'static>,
-    /// kasasagi's figure divided by tokio's.
+    /// kasasagi's figure divided by that of whom it is held against.
     pub(super) at_most: Option<f64>,
+    pub(super) to: To,
 }
 
+/// Whom kasasagi is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum To {
+    Tokio,
+    /// The async peer that is hardest to beat in the row.
+    TheBest,
+    /// A primitive for threads, from threads.
+    Threads,
+}
+
+impl Entry {
+    /// The column that it is held against, and the ratio to it.
+    pub(super) fn held_against(&self, series: &Series) -> Option<(usize, Spread)> {
+        let column = match self.to {
+            To::Tokio => 1,
+            To::Threads => index_of(THREADS),
+            To::TheBest => series.best_of(&OTHERS)?.0,
+        };
+        Some((column, series.ratio(0, column)?))
+    }
+
+    /// Whether the goal is met, if there is one.
+    pub(super) fn is_met(&self, series: &Series) -> bool {
+        let ratio = self.held_against(series).map(|(_, ratio)| ratio.mid);
+        self.at_most.zip(ratio).is_some_and(|(at_most, ratio)| ratio <= at_most)
+    }
+}
+
+/// All async peers but kasasagi.
+const OTHERS: [usize; PEERS - 1] = [1, 2, 3];
+
 const fn goal(at_most: f64, label: &'static str, what: &'static str, key: Key<'static>) -> Entry {
-    Entry { label, what, key, at_most: Some(at_most) }
+    Entry { label, what, key, at_most: Some(at_most), to: To::Tokio }
 }
 
 const fn shown(label: &'static str, what: &'static str, key: Key<'static>) -> Entry {
-    Entry { label, what, key, at_most: None }
+    Entry { label, what, key, at_most: None, to: To::Tokio }
 }
 
 const TIME: &str = "time";
 const CPU: &str = "processor time";
 
 /// All of them, in the order of the page.
-pub(super) const FAMILIES: &[Family] = &[TASKS, TOGETHER, MESSAGES, TIMERS, MEMORY, NETWORK];
+pub(super) const FAMILIES: &[Family] =
+    &[TASKS, TOGETHER, MESSAGES, meeting::LOCKS, meeting::CHANNELS, TIMERS, MEMORY, NETWORK];
 
 const SPAWN: &str = "spawn";
 const TASKS: Family = Family {
@@ -269,11 +305,13 @@ pub(super) fn entries() -> Vec<&'static Entry> {
     FAMILIES.iter().flat_map(|family| family.entries).collect()
 }
 
-/// Which of them kasasagi or tokio have no figure for.
+/// Which of them kasasagi, tokio or whom they are held against have no figure for.
 pub(super) fn missing(measured: &Measurements) -> Vec<String> {
     let lacks = |entry: &&&Entry| {
         let series = measured.find(entry.key);
-        series.is_none_or(|series| series.median(0).is_none() || series.median(1).is_none())
+        series.is_none_or(|series| {
+            series.ratio(0, 1).is_none() || entry.held_against(series).is_none()
+        })
     };
     entries().iter().filter(lacks).map(|entry| format!("{:?}", entry.key)).collect()
 }

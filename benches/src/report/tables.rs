@@ -1,13 +1,13 @@
 //! Tables: the generated part of the page of results, and of the README.
 
+use super::goal_table::goal_table;
 use super::goals::{self, Entry, FAMILIES, Family};
-use super::measured::{Kind, Measurements, Series, Spread};
+use super::measured::{Kind, Measurements, Series};
 use super::text::{count, figure_of, shown_ratio, value, wrapped};
 use crate::column::{FLOOR, NAMES, PEERS, index_of};
 use std::fmt::Write;
 
-/// The peers that the goals do not name: kasasagi is to be no slower than any of them.
-const OTHERS: [usize; 2] = [2, 3];
+/// The async peers.
 const ALL: [usize; 3] = [1, 2, 3];
 
 /// The benches keep two workers and a generator of load busy; a load above that is somebody else's.
@@ -36,6 +36,12 @@ fn family_text(family: &Family) -> &'static str {
             "The server in a process of its own; the floor is a loop over epoll on one thread."
         }
         "timers" => "The floor of a late sleep is that of a thread.",
+        "locks" => {
+            "kasasagi's, tokio's and async-lock's, each under its own runtime; the threads' is parking_lot's mutex."
+        }
+        "channels" => {
+            "kasasagi's, tokio's and async-channel's, each under its own runtime; the threads' is crossbeam-channel's."
+        }
         _ => {
             "The floor is the same futures, boxed and polled by hand on one thread, without a runtime."
         }
@@ -53,6 +59,9 @@ fn circumstances(measured: &Measurements) -> String {
         ("crossbeam-channel", "crossbeam-channel (threads)"),
         ("hyper", "hyper"),
         ("async-channel", "async-channel"),
+        ("async-lock", "async-lock"),
+        ("event-listener", "event-listener"),
+        ("parking_lot", "parking_lot"),
         ("futures-channel", "futures-channel"),
     ];
     let versions =
@@ -81,68 +90,6 @@ fn circumstances(measured: &Measurements) -> String {
             ""
         },
     )
-}
-
-fn goal_table(measured: &Measurements) -> String {
-    let mut text = String::from(
-        "kasasagi's figure divided by a peer's, round by round; below 1 is in kasasagi's favour. In brackets the quartiles. A\n\
-         row of time is **slower** where the median ratio to a peer is above 1.05 in every run.\n\n\
-         | workload | what | kasasagi | tokio | to tokio | goal | | to the better smol | |\n\
-         |---|---|---:|---:|---:|---:|---|---:|---|\n",
-    );
-    let (mut met, mut all, mut slower, mut missed) = (0, 0, 0, String::new());
-    for entry in goals::entries() {
-        let Some(at_most) = entry.at_most else { continue };
-        let Some(series) = measured.find(entry.key) else {
-            let _ = writeln!(
-                text,
-                "| {} | {} | | | | {at_most:.2} | not measured | | |",
-                entry.label, entry.what
-            );
-            continue;
-        };
-        all += 1;
-        let ratio = series.ratio(0, 1);
-        let is_met = ratio.is_some_and(|ratio| ratio.mid <= at_most);
-        met += usize::from(is_met);
-        if !is_met {
-            let _ = writeln!(missed, "{}", missed_line(entry, ratio, at_most));
-        }
-        let is_slower = (series.kind() == Kind::Time).then(|| series.slower_than(&ALL)).flatten();
-        slower += usize::from(is_slower.is_some());
-        let verdict = if is_met { "met" } else { "**missed**" };
-        let better = series.best_of(&OTHERS).map_or(String::new(), |(_, ratio)| shown_ratio(ratio));
-        let flag =
-            is_slower.map_or(String::new(), |peer| format!("**slower** than {}", NAMES[peer]));
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {at_most:.2} | {verdict} | {better} | {flag} |",
-            entry.label,
-            entry.what,
-            value(series, 0),
-            value(series, 1),
-            ratio.map_or(String::new(), shown_ratio),
-        );
-    }
-    let _ = write!(
-        text,
-        "\n**{met} of {all} goals are met; {slower} of these rows are slower than a peer.**\n"
-    );
-    if !missed.is_empty() {
-        let _ = write!(text, "\nMissed:\n\n{missed}");
-    }
-    text
-}
-
-fn missed_line(entry: &Entry, ratio: Option<Spread>, at_most: f64) -> String {
-    let by = ratio.map_or("without a ratio".into(), |ratio| {
-        format!(
-            "{:.2} instead of {at_most:.2}, {:.0} % above",
-            ratio.mid,
-            (ratio.mid / at_most - 1.0) * 100.0
-        )
-    });
-    format!("- {}, {}: {by}", entry.label, entry.what)
 }
 
 /// All times and bytes of the benches of a family.
@@ -255,11 +202,9 @@ pub(super) fn readme(measured: &Measurements) -> String {
             .and_then(|series| series.ratio(0, 1))
             .map_or("?".into(), |ratio| format!("{:.2}", ratio.mid))
     };
-    let with_goal = goals::entries().into_iter().filter_map(|entry| Some((entry, entry.at_most?)));
-    let is_met = |(entry, at_most): &(&Entry, f64)| {
-        let series = measured.find(entry.key);
-        series.and_then(|series| series.ratio(0, 1)).is_some_and(|ratio| ratio.mid <= *at_most)
-    };
+    let with_goal = goals::entries().into_iter().filter(|entry| entry.at_most.is_some());
+    let is_met =
+        |entry: &&Entry| measured.find(entry.key).is_some_and(|series| entry.is_met(series));
     let (all, met) = (with_goal.clone().count(), with_goal.filter(is_met).count());
     wrapped(&format!(
         "![Tasks: kasasagi beside its peers, tokio's time is 1](docs/src/performance/charts/tasks.svg)\n\n\

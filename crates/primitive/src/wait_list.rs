@@ -96,6 +96,7 @@ unsafe impl<T: Send> Sync for Waiter<T> {}
 
 impl<T> Waiter<T> {
     /// A waiter in no list, which will ask for `value`.
+    #[inline]
     pub fn new(value: T) -> Self {
         let node = Node { previous: None, next: None, served: false, waker: None, value };
         let seat = Seat { away: UnsafeCell::new(0), node: UnsafeCell::new(node) };
@@ -103,6 +104,7 @@ impl<T> Waiter<T> {
     }
 
     /// Whether it is in no list and owed nothing: dropping it needs no lock.
+    #[inline]
     pub fn is_out(&self) -> bool {
         self.home == 0
     }
@@ -115,6 +117,7 @@ impl<T> Waiter<T> {
 }
 
 impl<T> Drop for Waiter<T> {
+    #[inline]
     fn drop(&mut self) {
         if self.home != 0 {
             // A panic would unwind and free the node all the same.
@@ -264,17 +267,6 @@ impl<T> WaitList<T> {
         let head = self.head?;
         // SAFETY: the head is in this list, whose lock the caller holds.
         unsafe { with(head, |node| node.waker.take()) }
-    }
-
-    /// Takes the wakers of all, who stay in line: to be woken outside the lock, so that they are polled.
-    pub fn rouse_all(&mut self, wakers: &mut impl Extend<Waker>) {
-        let mut next = self.head;
-        while let Some(node) = next {
-            // SAFETY: the node is in this list, whose lock the caller holds.
-            let (waker, behind) = unsafe { with(node, |node| (node.waker.take(), node.next)) };
-            wakers.extend(waker);
-            next = behind;
-        }
     }
 
     /// Serves the one at the front: takes it out of the line, and returns its waker, to be woken outside the lock.

@@ -20,6 +20,7 @@ pub use wait::BarrierWait;
 
 use kasasagi_primitive::sync::{Mutex, MutexGuard};
 use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
+use kasasagi_primitive::wake_batch::wake;
 use state::{Fate, Phase, State, Ticket, Wakers};
 use std::collections::VecDeque;
 use std::error::Error;
@@ -69,7 +70,15 @@ impl Barrier {
     pub fn new(parties: usize) -> Self {
         assert!(parties > 0, "a barrier for nobody: `parties` is one at least");
         let (line, outside, spare) = (WaitList::new(), WaitList::new(), VecDeque::new());
-        let state = State { phase: Phase::Filling, inside: 0, epoch: 0, line, outside, spare };
+        let state = State {
+            phase: Phase::Filling,
+            inside: 0,
+            epoch: 0,
+            line,
+            outside,
+            came_in: false,
+            spare,
+        };
         Self { parties, state: Mutex::new(state) }
     }
 
@@ -97,10 +106,10 @@ impl Barrier {
     pub fn reset(&self) {
         let mut state = self.state.lock();
         match state.phase {
-            Phase::Filling if state.line.is_empty() => return,
+            Phase::Filling if state.present() == 0 => return,
             Phase::Filling => {
                 state.phase = Phase::Resetting;
-                state.inside = state.line.len();
+                state.inside = state.present();
             }
             Phase::Draining => {
                 state.phase = Phase::Resetting;
@@ -124,7 +133,7 @@ impl Barrier {
     pub fn abort(&self) {
         let mut state = self.state.lock();
         match mem::replace(&mut state.phase, Phase::Broken) {
-            Phase::Filling => state.inside = state.line.len(),
+            Phase::Filling => state.inside = state.present(),
             Phase::Draining | Phase::Resetting => state.epoch += 1,
             Phase::Broken => return,
         }
@@ -174,7 +183,7 @@ impl Barrier {
                     return Poll::Ready(answer);
                 }
                 Some(Turn::Wait(before)) => {
-                    let wakers = state.come_in(waiter.as_mut(), self.parties);
+                    let wakers = state.come_in(&waiter, self.parties);
                     let is_let_go = wakers.is_some();
                     self.wake(state, wakers.unwrap_or_default());
                     drop(before);
@@ -230,10 +239,11 @@ impl Barrier {
         if state.inside > 0 || !matches!(state.phase, Phase::Draining | Phase::Resetting) {
             return;
         }
-        state.phase = Phase::Filling;
-        let mut wakers = mem::take(&mut state.spare);
-        state.outside.rouse_all(&mut wakers);
-        self.wake(state, Wakers(wakers));
+        let first = state.begin_filling();
+        drop(state);
+        if let Some(first) = first {
+            wake(first);
+        }
     }
 
     /// A future is dropped.
@@ -245,7 +255,11 @@ impl Barrier {
         match state.list_of(&waiter).remove(waiter) {
             Place::Served(ticket) => self.left(state, ticket),
             place => {
+                let next = state.gone(matches!(place, Place::Queued(None)));
                 drop(state);
+                if let Some(next) = next {
+                    wake(next);
+                }
                 drop(place);
             }
         }

@@ -171,18 +171,21 @@ impl Event {
         }
     }
 
-    fn poll_wait(&self, mut waiter: Pin<&mut Waiter<usize>>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_wait(
+        &self,
+        mut waiter: Pin<&mut Option<Waiter<usize>>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let standing = waiter.as_mut().as_pin_mut().filter(|waiter| !waiter.is_out());
+        let Some(mut standing) = standing else { return self.queue(waiter, cx) };
         if self.is_set() {
-            self.leave(waiter);
+            self.leave(standing);
             return Poll::Ready(());
-        }
-        if waiter.is_out() {
-            return self.queue(waiter, cx);
         }
         // Served under the lock by whoever set it, whose deeds are seen so.
         let mut clone = None;
         loop {
-            let turn = self.line.lock().poll_by(waiter.as_mut(), cx.waker(), &mut clone);
+            let turn = self.line.lock().poll_by(standing.as_mut(), cx.waker(), &mut clone);
             match turn {
                 Some(Turn::Served(_)) => return Poll::Ready(()),
                 Some(Turn::Wait(_)) => return Poll::Pending,
@@ -191,7 +194,7 @@ impl Event {
         }
     }
 
-    fn queue(&self, mut waiter: Pin<&mut Waiter<usize>>, cx: &mut Context<'_>) -> Poll<()> {
+    fn queue(&self, mut waiter: Pin<&mut Option<Waiter<usize>>>, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         let mut line = self.line.lock();
         // A read-modify-write: it is set before, and seen; or after, and whoever sets it sees that somebody waits.
@@ -201,8 +204,10 @@ impl Event {
             drop(line);
             return Poll::Ready(());
         }
-        waiter.as_mut().set(Waiter::new(count(before)));
-        line.push_back(waiter, waker);
+        waiter.set(Some(Waiter::new(count(before))));
+        if let Some(waiter) = waiter.as_pin_mut() {
+            line.push_back(waiter, waker);
+        }
         Poll::Pending
     }
 

@@ -122,6 +122,7 @@ impl Semaphore {
     /// Cancel safe, but gives up its place in the line. A permit it was already given goes to the next.
     ///
     /// Counterpart: `asyncio.Semaphore.acquire`.
+    #[inline]
     #[track_caller]
     pub fn acquire(&self) -> Acquire<'_> {
         self.acquire_many(1)
@@ -140,6 +141,7 @@ impl Semaphore {
     ///
     /// # Panics
     /// When there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    #[inline]
     #[track_caller]
     pub fn acquire_many(&self, permits: usize) -> Acquire<'_> {
         assert!(permits <= Self::MAX_PERMITS, "a semaphore has at most `MAX_PERMITS` permits");
@@ -153,6 +155,7 @@ impl Semaphore {
     ///
     /// # Cancel safety
     /// Cancel safe, but gives up its place in the line. A permit it was already given goes to the next.
+    #[inline]
     #[track_caller]
     pub fn acquire_owned(semaphore: Arc<Self>) -> AcquireOwned {
         AcquireOwned::new(Request::new(semaphore, 1, Location::caller()))
@@ -285,22 +288,23 @@ impl Semaphore {
         }
     }
 
-    /// Asks for `permits`, and gets in line for them.
-    #[inline]
-    pub(crate) fn poll_take(
+    /// Gets in line for `permits`, which were not free just now; or asks how it stands there.
+    pub(crate) fn poll_in_line(
         &self,
         permits: usize,
-        waiter: Pin<&mut Waiter<Want>>,
+        mut waiter: Pin<&mut Option<Waiter<Want>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
-        if waiter.is_out() {
-            match self.take(permits) {
-                Ok(()) => return Poll::Ready(Ok(())),
-                Err(TryAcquireError::Closed) => return Poll::Ready(Err(Closed)),
-                Err(TryAcquireError::NoPermits) => return self.queue(permits, waiter, cx),
-            }
+        if let Some(waiter) = waiter.as_mut().as_pin_mut() {
+            return self.poll_queued(waiter, cx);
         }
-        self.poll_queued(waiter, cx)
+        // Acquire: pairs with the Release of `close`; who is told so sees what was done before it.
+        if self.word.load(Ordering::Acquire) & CLOSED != 0 {
+            return Poll::Ready(Err(Closed));
+        }
+        waiter.set(Some(Waiter::new(Want::new(permits))));
+        let waiter = waiter.as_pin_mut().expect("it was made just now");
+        self.queue(permits, waiter, cx)
     }
 
     /// The word with more permits in it.

@@ -1,9 +1,11 @@
 //! Every primitive under every executor: tasks of kasasagi, of tokio, of smol, threads with a bare `block_on`, and all of
 //! them at one primitive.
 //!
-//! A further primitive is one function in `scenes.rs`, and one word in its list.
+//! A further primitive is one function, and one word in the list of `scenes.rs`.
 
 mod executors;
+mod items;
+mod locks;
 mod scenes;
 
 use executors::{Executor, Spawn};

@@ -1,16 +1,18 @@
 //! What each primitive has to do, whoever runs the tasks.
 
 use crate::executors::{Job, Spawn};
+use crate::items::{a_lifo_queue, a_priority_queue, queue, queue_shut_down};
+use crate::locks::{barrier, bounded_semaphore, condition, event, lock, rw_lock};
 use kasasagi::sync::broadcast::RecvError;
 use kasasagi::sync::{OnceCell, RateWindow, Semaphore};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-const TASKS: usize = 16;
-const ROUNDS: usize = 50;
+pub(crate) const TASKS: usize = 16;
+pub(crate) const ROUNDS: usize = 50;
 
 type Scene = fn(Spawn) -> Job;
 
@@ -21,16 +23,31 @@ macro_rules! scenes {
     };
 }
 
-scenes! { semaphore, oneshot, broadcast, watch, once_cell, rate_window }
+scenes! {
+    lock, rw_lock, semaphore, bounded_semaphore, event, condition, barrier, queue, queue_shut_down, a_lifo_queue,
+    a_priority_queue, oneshot, broadcast, watch, once_cell, rate_window,
+}
 
 /// Lets others run, under any executor.
-async fn a_turn() {
+pub(crate) async fn a_turn() {
     futures_lite::future::yield_now().await;
 }
 
 /// Polls a future once, and drops it.
-fn give_up(future: impl Future) {
-    drop(pin!(future).poll(&mut Context::from_waker(Waker::noop())));
+pub(crate) fn once<F: Future>(future: F) -> Poll<F::Output> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// The same, of one whose output is nothing that can be lost.
+pub(crate) fn give_up(future: impl Future) {
+    drop(once(future));
+}
+
+/// The same, and drops it after a turn: it may have been given meanwhile what it waited for.
+pub(crate) async fn leave(future: impl Future + Send) {
+    let mut future = Box::pin(future);
+    give_up(future.as_mut());
+    a_turn().await;
 }
 
 async fn semaphore(spawn: Spawn) {

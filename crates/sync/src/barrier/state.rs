@@ -1,10 +1,9 @@
 //! What a barrier's lock guards: who is in line, who is outside, and what each is told.
 
-use kasasagi_primitive::wait_list::{Place, WaitList, Waiter};
+use kasasagi_primitive::wait_list::{WaitList, Waiter};
 use kasasagi_primitive::wake_batch::{Lead, wake, wake_caught};
 use std::collections::VecDeque;
 use std::mem;
-use std::pin::Pin;
 use std::task::Waker;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +22,10 @@ pub(super) struct State {
     pub(super) epoch: u64,
     // Filling: those who have arrived. Else nobody.
     pub(super) line: WaitList<Ticket>,
-    // Those who arrived in another phase. Filling: the first of those who have arrived; woken, and not polled since.
+    // Those who arrived in another phase. Filling: the first of those who have arrived.
     pub(super) outside: WaitList<Ticket>,
+    // Filling: one of those outside has run since, and all of them count as if they had: a reset means them too.
+    pub(super) came_in: bool,
     // Kept, so that letting go allocates once.
     pub(super) spare: VecDeque<Waker>,
 }
@@ -56,28 +57,44 @@ impl State {
         if self.outside.is_home_of(waiter) { &mut self.outside } else { &mut self.line }
     }
 
-    /// One that waits is polled: if it was outside and may come in, it does, and is in line from now on. If all are there
-    /// with those who are still outside, they are let go.
-    pub(super) fn come_in(
-        &mut self,
-        mut waiter: Pin<&mut Waiter<Ticket>>,
-        parties: usize,
-    ) -> Option<Wakers> {
-        if self.phase != Phase::Filling || !self.outside.is_home_of(&waiter) {
+    /// One that waits is polled: if it was outside and may come in, it does, and all with it. If all are there with those,
+    /// they are let go.
+    pub(super) fn come_in(&mut self, waiter: &Waiter<Ticket>, parties: usize) -> Option<Wakers> {
+        if self.phase != Phase::Filling || !self.outside.is_home_of(waiter) {
             return None;
         }
         if self.n_waiting() >= parties {
             return Some(self.let_go(parties));
         }
-        if let Place::Queued(Some(waker)) = self.outside.remove(waiter.as_mut()) {
-            self.line.push_back(waiter, waker);
+        self.came_in = true;
+        None
+    }
+
+    /// Filling begins: the first of those outside is to come in.
+    pub(super) fn begin_filling(&mut self) -> Option<Waker> {
+        self.phase = Phase::Filling;
+        self.came_in = false;
+        self.outside.rouse_front()
+    }
+
+    /// One that waited and was not told anything is gone; `roused`: it had no waker. The next is to come in, if it was to.
+    pub(super) fn gone(&mut self, roused: bool) -> Option<Waker> {
+        if roused && self.phase == Phase::Filling && !self.came_in {
+            return self.outside.rouse_front();
         }
         None
+    }
+
+    /// How many are inside whom a reset sends away.
+    pub(super) fn present(&self) -> usize {
+        let came_in = if self.came_in { self.outside.len() } else { 0 };
+        self.line.len() + came_in
     }
 
     /// Lets those go who came first, so many.
     pub(super) fn let_go(&mut self, n: usize) -> Wakers {
         self.phase = Phase::Draining;
+        self.came_in = false;
         self.inside = n;
         let mut wakers = mem::take(&mut self.spare);
         wakers.reserve(n);
@@ -93,10 +110,14 @@ impl State {
         Wakers(wakers)
     }
 
-    /// Tells all in line, and if it says so those outside, that they are sent away.
+    /// Tells all inside, and if it says so those outside, that they are sent away.
     pub(super) fn send_away(&mut self, and_outside: bool) -> Wakers {
         let mut wakers = mem::take(&mut self.spare);
         let epoch = self.epoch;
+        while let Some(ticket) = self.outside.front().filter(|_| self.came_in) {
+            *ticket = Ticket { fate: Fate::Away, epoch };
+            wakers.extend(self.outside.pop_front());
+        }
         while let Some(ticket) = self.line.front() {
             *ticket = Ticket { fate: Fate::Away, epoch };
             wakers.extend(self.line.pop_front());
@@ -105,6 +126,7 @@ impl State {
             *ticket = Ticket { fate: Fate::Refused, epoch };
             wakers.extend(self.outside.pop_front());
         }
+        self.came_in = false;
         Wakers(wakers)
     }
 }

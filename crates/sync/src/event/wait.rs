@@ -20,14 +20,17 @@ pin_project! {
     pub struct EventWait<'a> {
         event: &'a Event,
         place: &'static Location<'static>,
+        // Some once it has had to wait.
         #[pin]
-        waiter: Waiter<usize>,
+        waiter: Option<Waiter<usize>>,
     }
 
     impl PinnedDrop for EventWait<'_> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.event.leave(this.waiter);
+            if let Some(waiter) = this.waiter.as_pin_mut() {
+                this.event.leave(waiter);
+            }
         }
     }
 }
@@ -35,7 +38,7 @@ pin_project! {
 impl<'a> EventWait<'a> {
     #[inline]
     pub(super) fn new(event: &'a Event, place: &'static Location<'static>) -> Self {
-        Self { event, place, waiter: Waiter::new(0) }
+        Self { event, place, waiter: None }
     }
 }
 
@@ -46,6 +49,9 @@ impl Future for EventWait<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         ready!(coop::poll_proceed(cx));
         let this = self.project();
+        if this.waiter.is_none() && this.event.is_set() {
+            return Poll::Ready(());
+        }
         if this.event.poll_wait(this.waiter, cx).is_ready() {
             return Poll::Ready(());
         }

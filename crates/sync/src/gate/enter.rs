@@ -17,8 +17,9 @@ pin_project! {
         // None once it was let in.
         house: Option<H>,
         place: &'static Location<'static>,
+        // None unless it had to get in line: most futures never have to.
         #[pin]
-        waiter: Waiter<Want>,
+        waiter: Option<Waiter<Want>>,
         alone: Alone,
         passes: PhantomData<fn() -> P>,
     }
@@ -26,30 +27,47 @@ pin_project! {
     impl<H: House, P: Passes> PinnedDrop for Enter<H, P> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let Some(house) = this.house {
-                house.gate().semaphore.leave(this.waiter);
+            if let (Some(house), Some(waiter)) = (this.house, this.waiter.as_pin_mut()) {
+                house.gate().semaphore.leave(waiter);
             }
         }
     }
 }
 
 impl<H: House, P: Passes> Enter<H, P> {
+    #[inline]
     pub(crate) fn new(house: H, place: &'static Location<'static>) -> Self {
-        let waiter = Waiter::new(Want::new(P::COUNT));
-        Self { house: Some(house), place, waiter, alone: Alone::default(), passes: PhantomData }
+        Self {
+            house: Some(house),
+            place,
+            waiter: None,
+            alone: Alone::default(),
+            passes: PhantomData,
+        }
     }
 
     #[inline]
-    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Right<H, P>> {
+    pub(crate) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Right<H, P>> {
         ready!(coop::poll_proceed(cx));
+        let this = self.as_mut().project();
+        if this.waiter.is_none() {
+            // The common case, small enough to be a part of what awaits it.
+            if let Some(house) = this.house.take_if(|house| house.gate().try_enter::<P>()) {
+                return Poll::Ready(Right::new(house, this.place));
+            }
+        }
+        self.poll_in_line(cx)
+    }
+
+    /// It is not free, or it was asked for before.
+    #[inline(never)]
+    fn poll_in_line(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Right<H, P>> {
         let this = self.project();
         let gate = match this.house {
             Some(house) => house.gate(),
             None => panic!("a future is not polled after it gave its result"),
         };
-        let is_in = this.waiter.is_out() && gate.try_enter::<P>()
-            || gate.semaphore.poll_take(P::COUNT, this.waiter, cx).is_ready();
-        if is_in {
+        if gate.semaphore.poll_in_line(P::COUNT, this.waiter, cx).is_ready() {
             let house = this.house.take().expect("it was there just now");
             return Poll::Ready(Right::new(house, this.place));
         }

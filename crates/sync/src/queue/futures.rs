@@ -32,21 +32,25 @@ pin_project! {
         // None once the answer was given.
         item: Option<T>,
         place: &'static Location<'static>,
+        // Some once it has had to wait.
         #[pin]
-        waiter: Waiter<()>,
+        waiter: Option<Waiter<()>>,
     }
 
     impl<T> PinnedDrop for Put<'_, T> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.shared.leave_putters(this.waiter);
+            if let Some(waiter) = this.waiter.as_pin_mut() {
+                this.shared.leave_putters(waiter);
+            }
         }
     }
 }
 
 impl<'a, T> Put<'a, T> {
+    #[inline]
     pub(super) fn new(shared: &'a Shared<T>, item: T, place: &'static Location<'static>) -> Self {
-        Self { shared, item: Some(item), place, waiter: Waiter::new(()) }
+        Self { shared, item: Some(item), place, waiter: None }
     }
 }
 
@@ -77,23 +81,25 @@ pin_project! {
         // None once the answer was given.
         shared: Option<&'a Shared<T>>,
         place: &'static Location<'static>,
+        // Some once it has had to wait.
         #[pin]
-        waiter: Waiter<()>,
+        waiter: Option<Waiter<()>>,
     }
 
     impl<T> PinnedDrop for Get<'_, T> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let Some(shared) = this.shared {
-                shared.leave_getters(this.waiter);
+            if let (Some(shared), Some(waiter)) = (this.shared, this.waiter.as_pin_mut()) {
+                shared.leave_getters(waiter);
             }
         }
     }
 }
 
 impl<'a, T> Get<'a, T> {
+    #[inline]
     pub(super) fn new(shared: &'a Shared<T>, place: &'static Location<'static>) -> Self {
-        Self { shared: Some(shared), place, waiter: Waiter::new(()) }
+        Self { shared: Some(shared), place, waiter: None }
     }
 }
 
@@ -132,6 +138,7 @@ pin_project! {
 }
 
 impl<'a, T> GetGuarded<'a, T> {
+    #[inline]
     pub(super) fn new(queue: &'a Queue<T>, get: Get<'a, T>) -> Self {
         Self { queue, get }
     }
@@ -174,6 +181,7 @@ pin_project! {
 }
 
 impl<'a, T> Join<'a, T> {
+    #[inline]
     pub(super) fn new(shared: &'a Shared<T>, place: &'static Location<'static>) -> Self {
         Self { shared, place, waiter: None }
     }

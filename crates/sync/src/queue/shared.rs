@@ -166,25 +166,13 @@ impl<T> Shared<T> {
     pub(super) fn poll_put(
         &self,
         item: &mut Option<T>,
-        waiter: Pin<&mut Waiter<()>>,
+        mut waiter: Pin<&mut Option<Waiter<()>>>,
         cx: &Context<'_>,
     ) -> Poll<Result<(), PutError<T>>> {
         let it = item.take().expect("a future is not polled after it gave its result");
         let (mut wake, mut waker) = (Wake(None), None);
         let mut state = self.lock();
-        if waiter.is_out() {
-            while !state.is_shut && !self.has_room(&state) {
-                if let Some(waker) = waker.take() {
-                    *item = Some(it);
-                    state.putters.push_back(waiter, waker);
-                    return Poll::Pending;
-                }
-                // A clone is foreign code, and made without the lock; then it has to look again.
-                drop(state);
-                waker = Some(cx.waker().clone());
-                state = self.lock();
-            }
-        } else {
+        if let Some(waiter) = waiter.as_mut().as_pin_mut() {
             let turn;
             (state, turn) = self.ask(state, |state| &mut state.putters, waiter, cx.waker());
             match turn {
@@ -197,6 +185,18 @@ impl<T> Shared<T> {
                 // What was kept was given up by a shutdown.
                 Turn::Served(()) if state.is_shut => {}
                 Turn::Served(()) => state.kept -= 1,
+            }
+        } else {
+            while !state.is_shut && !self.has_room(&state) {
+                if let Some(waker) = waker.take() {
+                    *item = Some(it);
+                    line_up(&mut state.putters, waiter, waker);
+                    return Poll::Pending;
+                }
+                // A clone is foreign code, and made without the lock; then it has to look again.
+                drop(state);
+                waker = Some(cx.waker().clone());
+                state = self.lock();
             }
         }
         if state.is_shut {
@@ -229,26 +229,12 @@ impl<T> Shared<T> {
     #[inline]
     pub(super) fn poll_get(
         &self,
-        waiter: Pin<&mut Waiter<()>>,
+        mut waiter: Pin<&mut Option<Waiter<()>>>,
         cx: &Context<'_>,
     ) -> Poll<Result<T, Closed>> {
         let (mut wake, mut taking, mut waker) = (Wake(None), Taking::from(self), None);
         let mut state = self.lock();
-        if waiter.is_out() {
-            while state.promised == state.store.len() {
-                if state.is_shut && state.promised == 0 {
-                    return Poll::Ready(Err(Closed));
-                }
-                if let Some(waker) = waker.take() {
-                    state.getters.push_back(waiter, waker);
-                    return Poll::Pending;
-                }
-                // A clone is foreign code, and made without the lock; then it has to look again.
-                drop(state);
-                waker = Some(cx.waker().clone());
-                state = self.lock();
-            }
-        } else {
+        if let Some(waiter) = waiter.as_mut().as_pin_mut() {
             let turn;
             (state, turn) = self.ask(state, |state| &mut state.getters, waiter, cx.waker());
             match turn {
@@ -260,6 +246,20 @@ impl<T> Shared<T> {
                 // Sent away, or what was promised was thrown away: in both cases nothing comes after it.
                 Turn::Served(()) if state.store.len() == 0 => return Poll::Ready(Err(Closed)),
                 Turn::Served(()) => state.promised -= 1,
+            }
+        } else {
+            while state.promised == state.store.len() {
+                if state.is_shut && state.promised == 0 {
+                    return Poll::Ready(Err(Closed));
+                }
+                if let Some(waker) = waker.take() {
+                    line_up(&mut state.getters, waiter, waker);
+                    return Poll::Pending;
+                }
+                // A clone is foreign code, and made without the lock; then it has to look again.
+                drop(state);
+                waker = Some(cx.waker().clone());
+                state = self.lock();
             }
         }
         state.take(&mut taking.item, &mut wake);
@@ -413,6 +413,14 @@ impl<T> Shared<T> {
                 return;
             }
         }
+    }
+}
+
+/// Puts one who has to wait to the end of a line.
+fn line_up(line: &mut WaitList<()>, mut waiter: Pin<&mut Option<Waiter<()>>>, waker: Waker) {
+    waiter.set(Some(Waiter::new(())));
+    if let Some(waiter) = waiter.as_pin_mut() {
+        line.push_back(waiter, waker);
     }
 }
 

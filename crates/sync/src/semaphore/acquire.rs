@@ -21,33 +21,53 @@ pin_project! {
         semaphore: Option<S>,
         permits: usize,
         place: &'static Location<'static>,
+        // None unless it had to get in line: most futures never have to.
         #[pin]
-        waiter: Waiter<Want>,
+        waiter: Option<Waiter<Want>>,
     }
 
     impl<S: Deref<Target = Semaphore>> PinnedDrop for Request<S> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let Some(semaphore) = this.semaphore {
-                semaphore.leave(this.waiter);
+            if let (Some(semaphore), Some(waiter)) = (this.semaphore, this.waiter.as_pin_mut()) {
+                semaphore.leave(waiter);
             }
         }
     }
 }
 
 impl<S: Deref<Target = Semaphore>> Request<S> {
+    #[inline]
     pub(super) fn new(semaphore: S, permits: usize, place: &'static Location<'static>) -> Self {
-        let waiter = Waiter::new(Want::new(permits));
-        Self { semaphore: Some(semaphore), permits, place, waiter }
+        Self { semaphore: Some(semaphore), permits, place, waiter: None }
     }
 
     /// Gives back the semaphore together with the permits.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(S, usize), Closed>> {
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(S, usize), Closed>> {
         ready!(coop::poll_proceed(cx));
+        let this = self.as_mut().project();
+        let permits = *this.permits;
+        if this.waiter.is_none() {
+            // The common case, small enough to be a part of what awaits it.
+            let taken = this.semaphore.take_if(|semaphore| semaphore.take(permits).is_ok());
+            if let Some(semaphore) = taken {
+                return Poll::Ready(Ok((semaphore, permits)));
+            }
+        }
+        self.poll_in_line(cx)
+    }
+
+    /// There are not as many free, or they were asked for before.
+    #[inline(never)]
+    fn poll_in_line(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(S, usize), Closed>> {
         let this = self.project();
         let semaphore =
             this.semaphore.as_ref().expect("a future is not polled after it gave its result");
-        match semaphore.poll_take(*this.permits, this.waiter, cx) {
+        match semaphore.poll_in_line(*this.permits, this.waiter, cx) {
             Poll::Ready(result) => {
                 let semaphore = this.semaphore.take().expect("it was there just now");
                 Poll::Ready(result.map(|()| (semaphore, *this.permits)))
@@ -75,6 +95,7 @@ pin_project! {
 }
 
 impl<'a> Acquire<'a> {
+    #[inline]
     pub(super) fn new(request: Request<&'a Semaphore>) -> Self {
         Self { request }
     }
@@ -85,6 +106,7 @@ impl<'a> Future for Acquire<'a> {
 
     /// # Panics
     /// When it is polled after it gave its result.
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(self.project().request.poll(cx));
         Poll::Ready(answer.map(|(semaphore, permits)| Permit::new(semaphore, permits)))
@@ -104,6 +126,7 @@ pin_project! {
 }
 
 impl AcquireOwned {
+    #[inline]
     pub(super) fn new(request: Request<Arc<Semaphore>>) -> Self {
         Self { request }
     }
@@ -114,6 +137,7 @@ impl Future for AcquireOwned {
 
     /// # Panics
     /// When it is polled after it gave its result.
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(self.project().request.poll(cx));
         Poll::Ready(answer.map(|(semaphore, permits)| OwnedPermit::new(semaphore, permits)))

@@ -61,7 +61,7 @@ fn barr_05_06_who_comes_while_others_leave_joins_the_next_generation() {
     let mut next = line(&barrier, 3);
     assert_eq!(wakes(&next), [0; 3]);
     assert_eq!(hands[1].ready(), Ok(1));
-    assert_eq!(wakes(&next), [1; 3], "they may come in");
+    assert_eq!(wakes(&next), [1, 0, 0], "they may come in, and one of them does for all");
     assert_eq!(barrier.n_waiting(), 3);
     assert_eq!(next[2].ready(), Ok(2));
     assert_eq!(barrier.n_waiting(), 0);
@@ -93,6 +93,43 @@ fn barr_07_one_who_leaves_is_not_counted_and_breaks_nothing() {
     hands.extend(line(&barrier, 1));
     assert_eq!(ready(barrier.wait()), Ok(2));
     assert_eq!(outcomes(&mut hands), [Ok(0), Ok(1)]);
+}
+
+/// The first of those outside leaves before it has run: the next is told in its place.
+#[test]
+fn barr_07_one_who_was_told_to_come_in_and_leaves_passes_it_on() {
+    let barrier = Barrier::new(3);
+    let mut hands = line(&barrier, 2);
+    assert_eq!(ready(barrier.wait()), Ok(2));
+    assert_eq!(hands[0].ready(), Ok(0));
+    let mut next = line(&barrier, 3);
+    assert_eq!(hands[1].ready(), Ok(1));
+    assert_eq!(wakes(&next), [1, 0, 0]);
+    drop(next.remove(1));
+    assert_eq!(wakes(&next), [1, 0], "it was not its turn");
+    drop(next.remove(0));
+    assert_eq!(wakes(&next), [1]);
+    assert!(next[0].poll().is_pending());
+    next.extend(line(&barrier, 1));
+    assert_eq!(ready(barrier.wait()), Ok(2));
+    assert_eq!(outcomes(&mut next), [Ok(0), Ok(1)]);
+}
+
+#[test]
+fn barr_09_13_a_reset_means_those_who_came_again_once_one_of_them_has_run() {
+    let barrier = Barrier::new(3);
+    let mut hands = line(&barrier, 2);
+    assert_eq!(ready(barrier.wait()), Ok(2));
+    assert_eq!(hands[0].ready(), Ok(0));
+    let mut next = line(&barrier, 2);
+    assert_eq!(hands[1].ready(), Ok(1));
+    barrier.reset();
+    assert!(next[0].poll().is_pending(), "nobody had run");
+    barrier.reset();
+    assert_eq!(outcomes(&mut next), [Err(Broken), Err(Broken)]);
+    let mut last = line(&barrier, 2);
+    assert_eq!(ready(barrier.wait()), Ok(2));
+    assert_eq!(outcomes(&mut last), [Ok(0), Ok(1)]);
 }
 
 #[test]

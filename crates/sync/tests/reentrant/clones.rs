@@ -3,8 +3,10 @@
 
 use super::{poll, within_limit};
 use kasasagi_sync::{Barrier, Condition, Event, Lock, Queue, Semaphore, watch};
+use std::any::Any;
 use std::fmt::Debug;
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -22,8 +24,17 @@ fn clone(look: *const ()) -> RawWaker {
     raw(look)
 }
 
+/// What is leaked stays reachable from here, so that no leak check takes it for lost.
+static KEPT: Mutex<Vec<&'static (dyn Any + Sync)>> = Mutex::new(Vec::new());
+
+fn forever<T: Any + Sync>(it: T) -> &'static T {
+    let it: &'static T = Box::leak(Box::new(it));
+    KEPT.lock().expect("no panic").push(it);
+    it
+}
+
 fn waker(look: impl Fn() + Sync + 'static) -> Waker {
-    let look: &'static Look = Box::leak(Box::new(Look(Box::new(look))));
+    let look = forever(Look(Box::new(look)));
     // SAFETY: it is never freed.
     unsafe { Waker::from_raw(raw(std::ptr::from_ref(look).cast())) }
 }
@@ -50,7 +61,7 @@ fn a_waker_whose_clone_comes_back_finds_it_unlocked() {
         static SEMAPHORE: Semaphore = Semaphore::new(0);
         static EVENT: Event = Event::new();
         static CONDITION: Condition = Condition::new();
-        let barrier: &Barrier = Box::leak(Box::new(Barrier::new(2)));
+        let barrier = forever(Barrier::new(2));
         is_looked_at(&SEMAPHORE, SEMAPHORE.acquire());
         is_looked_at(&EVENT, EVENT.wait());
         is_looked_at(barrier, barrier.wait());
@@ -58,9 +69,9 @@ fn a_waker_whose_clone_comes_back_finds_it_unlocked() {
         let held = LOCK.try_lock().expect("nobody has it");
         is_looked_at(&LOCK, LOCK.lock());
         drop(held);
-        let queue: &Queue<u32> = Box::leak(Box::new(Queue::bounded(1)));
+        let queue = forever(Queue::bounded(1));
         is_looked_at(queue, queue.get());
-        queue.try_put(0).expect("there is room");
+        queue.try_put(0_u32).expect("there is room");
         is_looked_at(queue, queue.put(1));
         is_looked_at(queue, queue.join());
     });
