@@ -6,7 +6,7 @@
 use crate::waits::Count;
 use arbitrary::Arbitrary;
 use kasasagi_sync::{
-    BoundedSemaphore, Lock, LockGuard, MappedLockGuard, MappedWriteGuard, OwnedLockGuard,
+    BoundedSemaphore, Lock, LockGuard, MappedLockGuard, OwnedLockGuard, OwnedMappedLockGuard,
     OwnedPermit, OwnedReadGuard, OwnedWriteGuard, Permit, ReadGuard, RwLock, Semaphore, WriteGuard,
 };
 use std::future::Future;
@@ -44,10 +44,10 @@ enum Held<'a> {
     Lock(LockGuard<'a, u32>),
     Part(MappedLockGuard<'a, u32>),
     OwnedLock(OwnedLockGuard<u32>),
+    OwnedPart(OwnedMappedLockGuard<u32, u32>),
     Read(ReadGuard<'a, u32>),
     OwnedRead(OwnedReadGuard<u32>),
     Write(WriteGuard<'a, u32>),
-    PartToWrite(MappedWriteGuard<'a, u32>),
     OwnedWrite(OwnedWriteGuard<u32>),
     Permit(Permit<'a>),
     OwnedPermit(OwnedPermit),
@@ -60,8 +60,8 @@ impl Held<'_> {
             Self::Lock(guard) => Some(guard.deref_mut()),
             Self::Part(guard) => Some(guard.deref_mut()),
             Self::OwnedLock(guard) => Some(guard.deref_mut()),
+            Self::OwnedPart(guard) => Some(guard.deref_mut()),
             Self::Write(guard) => Some(guard.deref_mut()),
-            Self::PartToWrite(guard) => Some(guard.deref_mut()),
             Self::OwnedWrite(guard) => Some(guard.deref_mut()),
             _ => None,
         }
@@ -81,6 +81,9 @@ impl Held<'_> {
         match self {
             Self::Lock(guard) => (Self::Part(LockGuard::map(guard, |value| value)), false),
             Self::Part(guard) => (Self::Part(MappedLockGuard::map(guard, |value| value)), false),
+            Self::OwnedLock(guard) => {
+                (Self::OwnedPart(OwnedLockGuard::map(guard, |value| value)), false)
+            }
             Self::Write(guard) => (Self::Read(WriteGuard::downgrade(guard)), true),
             Self::OwnedWrite(guard) => (Self::OwnedRead(OwnedWriteGuard::downgrade(guard)), true),
             Self::Read(guard) => (Self::Read(ReadGuard::map(guard, |value| value)), false),
@@ -189,6 +192,10 @@ fn future<'a>(real: &'a Real, want: usize, owned: bool) -> Waiter<'a> {
             Real::Semaphore(semaphore) => Box::pin(async move {
                 semaphore.acquire_many(want).await.map(Held::Permit).map_err(drop)
             }),
+            Real::Bounded(semaphore) if owned => {
+                let permit = BoundedSemaphore::acquire_owned(Arc::clone(semaphore));
+                Box::pin(async { permit.await.map(Held::OwnedPermit).map_err(drop) })
+            }
             Real::Bounded(semaphore) => Box::pin(async move {
                 semaphore.acquire_many(want).await.map(Held::Permit).map_err(drop)
             }),
@@ -203,6 +210,9 @@ fn tried(real: &Real, want: usize, owned: bool) -> Option<Held<'_>> {
         Real::Lock(lock) => lock.try_lock().ok().map(Held::Lock),
         Real::RwLock(lock) if want == ALL => lock.try_write().ok().map(Held::Write),
         Real::RwLock(lock) => lock.try_read().ok().map(Held::Read),
+        Real::Semaphore(semaphore) if owned => {
+            Semaphore::try_acquire_owned(semaphore).ok().map(Held::OwnedPermit)
+        }
         Real::Semaphore(semaphore) => semaphore.try_acquire().ok().map(Held::Permit),
         Real::Bounded(semaphore) => semaphore.try_acquire().ok().map(Held::Permit),
     }
@@ -216,7 +226,7 @@ impl<'a> World<'a> {
             Real::Lock(_) => ALL,
             Real::RwLock(_) if number % 3 == 0 => ALL,
             Real::RwLock(_) => 1,
-            Real::Semaphore(_) if owned => 1,
+            Real::Semaphore(_) | Real::Bounded(_) if owned => 1,
             Real::Semaphore(_) => usize::from(number % 4),
             Real::Bounded(_) => usize::from(number % 4).min(self.model.bound),
         };
