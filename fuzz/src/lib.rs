@@ -16,11 +16,14 @@ mod timing {
     pub(crate) mod wheel;
 }
 
+pub mod gates;
 pub mod items;
 pub mod life;
 pub mod queue;
 pub mod registry;
+pub mod signals;
 pub mod slab;
+mod waits;
 pub mod wheel;
 
 /// The operations that the bytes spell, at most `limit` of them.

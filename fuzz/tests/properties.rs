@@ -59,4 +59,6 @@ properties! {
     queue 400;
     life 600;
     items 500;
+    gates 500;
+    signals 400;
 }

@@ -139,6 +139,19 @@ async fn sleep_cancel(n: usize) {
     }
 }
 
+/// Tasks that sleep are cancelled, and waited for; their spawns are in it.
+async fn cancel_asleep(n: usize) {
+    for _ in 0..n / 100 {
+        let tasks: Vec<_> = (0..100).map(|_| spawn(time::sleep(HOUR))).collect();
+        // First in, first out: all of them sleep when this one has ended.
+        spawn(async {}).await.expect("it ends");
+        tasks.iter().for_each(|task| assert!(task.cancel(), "it sleeps"));
+        for task in tasks {
+            assert!(task.await.is_err_and(|error| error.is_cancelled()), "it was asked to end");
+        }
+    }
+}
+
 async fn timeout_ready(n: usize) {
     for i in 0..n {
         let soon = time::timeout(HOUR, std::future::ready(i));
@@ -183,6 +196,7 @@ fn main() {
         "yield_now" => runtime.run(yields(n)),
         "ping_pong" => runtime.run(ping_pong(n)),
         "sleep_cancel" => runtime.run(sleep_cancel(n)),
+        "cancel_asleep" => runtime.run(cancel_asleep(n)),
         "timeout_ready" => runtime.run(timeout_ready(n)),
         "echo" => runtime.run(echo(n)),
         other => runtime.run(meeting::path(other)(n)),

@@ -31,14 +31,6 @@ pub struct Cold {
     pub(crate) scopes: Scopes,
 }
 
-impl Cold {
-    /// Whether the task has context variables.
-    #[cold]
-    pub(crate) fn has_vars(&self) -> bool {
-        self.vars.get().is_some()
-    }
-}
-
 impl fmt::Debug for Cold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cold").field("request", &self.request).finish_non_exhaustive()

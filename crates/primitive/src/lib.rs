@@ -17,6 +17,7 @@ mod imp;
 
 pub mod chaos;
 pub mod cold;
+mod cold_word;
 pub mod coop;
 pub mod counter;
 pub mod current;

@@ -91,6 +91,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// What a plain request is in full. `is_taken`: the runner has begun to end the task for it, so that nothing is delivered
+    /// any more.
+    pub(crate) fn of_plain(cause: Cause, is_taken: bool) -> Self {
+        Self { requests: 1, pending: !is_taken, deaf: is_taken, cause, ..Self::default() }
+    }
+
     /// Counts one request more, to be delivered at the next suspension. Those that are pending together are one delivery,
     /// and the last that gives a reason is heard.
     pub fn cancel(&mut self, cause: Cause) -> Asked {
@@ -158,6 +164,11 @@ impl Request {
         self.stage = Stage::Done;
     }
 
+    /// As above, of a task that was asked in time before, and never saw it.
+    pub fn void_but_unseen(&mut self) {
+        self.stage = Stage::Done;
+    }
+
     /// Takes one request back; at zero what is pending is withdrawn. Returns how many are left.
     pub fn uncancel(&mut self) -> usize {
         self.requests = self.requests.saturating_sub(1);
@@ -170,6 +181,11 @@ impl Request {
     /// How many requests were counted and not taken back.
     pub fn requests(&self) -> u32 {
         self.requests
+    }
+
+    /// Why and where the last of them was made.
+    pub(crate) fn cause(&self) -> &Cause {
+        &self.cause
     }
 
     /// Whether something is to be delivered; once the task is done: whether it never saw what was asked of it.

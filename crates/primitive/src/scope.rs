@@ -335,8 +335,8 @@ pub fn pass_up(delivery: Delivery) -> bool {
 
 /// How many requests to cancel it the polled task has counted, and not taken back.
 pub fn requests() -> u32 {
-    task_context::with(|context| context.cold().map_or(0, |cold| cold.request.lock().requests()))
-        .unwrap_or(0)
+    let requests = task_context::with(TaskContext::requests).unwrap_or(0);
+    u32::try_from(requests).unwrap_or(u32::MAX)
 }
 
 /// What is polled meanwhile is below a scope.

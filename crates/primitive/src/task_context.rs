@@ -6,72 +6,186 @@
 
 use crate::MODEL;
 use crate::cold::Cold;
+use crate::cold_word::ColdWord;
+use crate::request::Cause;
 use crate::scope::{Tree, count_wait};
-use crate::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use crate::thread_local;
 use crate::wait_site::{WaitKind, WaitSite};
 use std::cell::Cell;
+use std::fmt;
 use std::panic::Location;
+use std::ptr::NonNull;
 use std::task::Waker;
 
+/// Whom a task comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent {
+    /// The task of this number spawned it; zero: none did.
+    Task(u64),
+    /// Its owner; what that is, the task cell knows.
+    Owner(NonNull<()>),
+}
+
+/// The same in one word.
+union ParentWord {
+    task: u64,
+    owner: NonNull<()>,
+}
+
 /// What leaves may see of the task they run in. Lives in the task's cold line.
-#[derive(Debug)]
 #[repr(C)]
 pub struct TaskContext {
     /// The task's number: unique in the process, never zero.
     pub id: u64,
     /// What the task waits for.
     pub wait: WaitSite,
-    cold: AtomicPtr<Cold>,
+    cold: ColdWord,
     /// Bits, written by the thread that polls: what is not zero makes the runner look closer.
     attention: AtomicU8,
+    is_owned: bool,
     /// When the poll first waited for a task, by the task's own waker and in no scope: the thread's count of scope polls;
     /// zero: it did not.
     first_wait: AtomicU32,
+    parent: ParentWord,
 }
 
+// SAFETY: what is not atomic is only read, and the owner's pointer is an address here.
+unsafe impl Send for TaskContext {}
+// SAFETY: as above.
+unsafe impl Sync for TaskContext {}
+
 impl TaskContext {
-    /// The context of task `id`.
+    /// The context of task `id`, which comes from nobody.
     #[inline]
     pub fn new(id: u64) -> Self {
+        Self::of(id, Parent::Task(0))
+    }
+
+    /// The context of task `id`.
+    #[inline]
+    pub fn of(id: u64, parent: Parent) -> Self {
+        let (is_owned, parent) = match parent {
+            Parent::Task(task) => (false, ParentWord { task }),
+            Parent::Owner(owner) => (true, ParentWord { owner }),
+        };
         Self {
             id,
             wait: WaitSite::new(),
-            cold: AtomicPtr::new(std::ptr::null_mut()),
+            cold: ColdWord::new(),
             attention: AtomicU8::new(0),
+            is_owned,
             first_wait: AtomicU32::new(0),
+            parent,
         }
+    }
+
+    /// Whom the task comes from.
+    #[inline]
+    pub fn parent(&self) -> Parent {
+        if self.is_owned {
+            // SAFETY: `of` wrote an owner, says the flag, and nobody writes after it.
+            Parent::Owner(unsafe { self.parent.owner })
+        } else {
+            // SAFETY: `of` wrote a number, says the flag.
+            Parent::Task(unsafe { self.parent.task })
+        }
+    }
+
+    /// The number of the task that spawned it; zero if none did, or it has an owner.
+    fn parent_task(&self) -> u64 {
+        match self.parent() {
+            Parent::Task(task) => task,
+            Parent::Owner(_) => 0,
+        }
+    }
+
+    /// Whether nothing was asked of the task, and it has no cold part.
+    #[inline]
+    pub fn is_bare(&self) -> bool {
+        self.cold.is_bare()
     }
 
     /// The cold part, if there is one.
     #[inline]
     pub fn cold(&self) -> Option<&Cold> {
-        // SAFETY: `cold_or_new` alone writes the word, once, and what it points to lives as long as the context.
-        unsafe { self.cold.load(Ordering::Acquire).as_ref() }
+        self.cold.get()
     }
 
     /// The cold part, made if there is none.
     pub fn cold_or_new(&self) -> &Cold {
-        if let Some(cold) = self.cold() {
-            return cold;
-        }
-        let new = Box::into_raw(Box::default());
-        // AcqRel: who loses sees what the winner made.
-        let winner = match self.cold.compare_exchange(
-            std::ptr::null_mut(),
-            new,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            Ok(_) => new,
-            Err(other) => {
-                // SAFETY: made above, and nobody has seen it.
-                drop(unsafe { Box::from_raw(new) });
-                other
-            }
+        self.cold.get_or_new(self.parent_task())
+    }
+
+    /// Puts a request here that is plain, if nothing was asked or is known of the task yet; `false`: it is for the cold
+    /// part.
+    pub fn ask_plainly(&self, cause: &Cause) -> bool {
+        let Cause { reason: None, place: Some(place), by, interrupted: None } = cause else {
+            return false;
         };
-        // SAFETY: as in `cold`.
-        unsafe { &*winner }
+        let parent = self.parent_task();
+        let by_parent = by.is_some();
+        if by_parent && *by != Some(parent) {
+            return false;
+        }
+        self.cold.ask(place, by_parent)
+    }
+
+    /// The task turned out to be done when a plain request was put here: nobody will take it. Says whether somebody did.
+    pub fn void_plain(&self) -> bool {
+        if self.cold.withdraw() {
+            return false;
+        }
+        match self.cold() {
+            None => self.cold.plain().is_some(),
+            // A cold part was made of it. What is pending there may be another's by now, and is left as it is.
+            Some(cold) => !cold.request.lock().is_pending(),
+        }
+    }
+
+    /// Whether there is a plain request.
+    pub(crate) fn is_asked_plainly(&self) -> bool {
+        self.cold.plain().is_some()
+    }
+
+    /// Takes a plain request, to end the task for it; `false` if there is none. For the runner.
+    pub fn take_plain(&self) -> bool {
+        self.cold.take()
+    }
+
+    /// What ends the task, whose plain request was taken.
+    pub fn plain_cause(&self) -> Cause {
+        let cause = match (self.cold.plain(), self.cold()) {
+            (Some(plain), _) => plain.cause(self.parent_task()),
+            // A cold part was made of it since.
+            (None, Some(cold)) => cold.request.lock().cause().clone(),
+            (None, None) => Cause::default(),
+        };
+        Cause { interrupted: self.wait.get().and_then(|wait| wait.place), ..cause }
+    }
+
+    /// How many requests to cancel the task were counted and not taken back.
+    pub fn requests(&self) -> usize {
+        match self.cold() {
+            Some(cold) => cold.request.lock().requests() as usize,
+            None => self.cold.plain().iter().len(),
+        }
+    }
+
+    /// Whether something is to be delivered; once the task is done: whether it never saw what was asked of it.
+    pub fn is_asked(&self) -> bool {
+        match self.cold() {
+            Some(cold) => cold.request.lock().is_pending(),
+            None => self.cold.plain().is_some_and(|plain| !plain.is_taken),
+        }
+    }
+
+    /// Takes one request back; see [`Request::uncancel`](crate::request::Request::uncancel).
+    pub fn uncancel(&self) -> usize {
+        if self.cold.withdraw() || self.cold.is_bare() {
+            return 0;
+        }
+        self.cold_or_new().request.lock().uncancel()
     }
 
     /// Whether nothing asks the runner to look closer.
@@ -110,20 +224,14 @@ impl TaskContext {
     }
 }
 
-impl Drop for TaskContext {
-    #[inline]
-    fn drop(&mut self) {
-        let cold = self.cold.load(Ordering::Acquire);
-        if !cold.is_null() {
-            drop_cold(cold);
-        }
+impl fmt::Debug for TaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskContext")
+            .field("id", &self.id)
+            .field("wait", &self.wait)
+            .field("cold", &self.cold)
+            .finish_non_exhaustive()
     }
-}
-
-#[cold]
-fn drop_cold(cold: *mut Cold) {
-    // SAFETY: made by `Box::into_raw`, and whose context is dropped has nobody else any more.
-    drop(unsafe { Box::from_raw(cold) });
 }
 
 /// What belongs to the poll under way on this thread; together, so that a poll finds it with one look.
@@ -247,7 +355,7 @@ pub fn origin() -> (u64, bool) {
         let Some(task) = (unsafe { current.task.get().as_ref() }) else {
             return (0, current.vars.get());
         };
-        (task.id, current.vars.get() || task.cold().is_some_and(Cold::has_vars))
+        (task.id, current.vars.get() || task.cold.has_vars())
     })
 }
 

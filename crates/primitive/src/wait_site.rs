@@ -177,6 +177,19 @@ impl WaitSite {
         self.kind.store(WaitKind::Unknown as u32, Ordering::Relaxed);
     }
 
+    /// Makes it what `get` gave, if it is not; only the thread that polls the task may.
+    pub fn restore(&self, wait: Option<Wait>) {
+        match wait {
+            Some(Wait { kind, resource, place: Some(place), since }) => {
+                let now = self.place.load(Ordering::Relaxed).cast_const();
+                if !std::ptr::eq(now, place) || self.count().1 {
+                    self.set(kind, resource, place, since);
+                }
+            }
+            _ => self.clear(),
+        }
+    }
+
     /// How often it was set, and whether it says nothing at the moment; for the thread that polls the task.
     pub fn count(&self) -> (u32, bool) {
         let is_clear = self.kind.load(Ordering::Relaxed) == WaitKind::Unknown as u32;

@@ -1,10 +1,12 @@
 //! A semaphore that never has more permits than at first.
 
-use crate::semaphore::Excess;
-use crate::{Acquire, Permit, Semaphore, TryAcquireError};
+use crate::semaphore::{Excess, Owner};
+use crate::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError};
 use kasasagi_primitive::const_new;
+use kasasagi_primitive::sync::Arc;
 use std::error::Error;
 use std::fmt;
+use std::panic::Location;
 
 /// A [`Semaphore`] that refuses to have more permits than it began with.
 ///
@@ -25,7 +27,7 @@ use std::fmt;
 ///
 /// Counterpart: `asyncio.BoundedSemaphore`.
 pub struct BoundedSemaphore {
-    semaphore: Semaphore,
+    pub(crate) semaphore: Semaphore,
 }
 
 /// There would be more permits than at first.
@@ -84,6 +86,35 @@ impl BoundedSemaphore {
     /// [`TryAcquireError::NoPermits`] or [`TryAcquireError::Closed`].
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.semaphore.try_acquire()
+    }
+
+    /// As [`acquire`](Self::acquire), with a permit that keeps the semaphore alive and can be sent to other tasks.
+    ///
+    /// # Errors
+    /// [`Closed`](crate::Closed) once the semaphore is closed, also to those who wait already.
+    ///
+    /// # Cancel safety
+    /// Cancel safe, but gives up its place in the line. A permit it was already given goes to the next.
+    ///
+    /// # Examples
+    /// ```
+    /// # use kasasagi_sync::{BoundedSemaphore, OwnedPermit};
+    /// use std::sync::Arc;
+    /// async fn permit(limit: &Arc<BoundedSemaphore>) -> Option<OwnedPermit> {
+    ///     BoundedSemaphore::acquire_owned(Arc::clone(limit)).await.ok()
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn acquire_owned(semaphore: Arc<Self>) -> AcquireOwned {
+        AcquireOwned::by(Owner::Bounded(semaphore), Location::caller())
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), with a permit that keeps the semaphore alive.
+    ///
+    /// # Errors
+    /// [`TryAcquireError::NoPermits`] or [`TryAcquireError::Closed`].
+    pub fn try_acquire_owned(semaphore: &Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
+        OwnedPermit::tried(|| Owner::Bounded(Arc::clone(semaphore)), &semaphore.semaphore)
     }
 
     /// Adds permits for those that were taken and [forgotten](Permit::forget).

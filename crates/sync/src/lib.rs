@@ -81,7 +81,8 @@ pub use condition::{Condition, ConditionWait};
 pub use event::{Event, EventWait};
 pub use kasasagi_primitive::defer::CallbackId;
 pub use lock::{
-    Lock, LockGuard, Locking, LockingOwned, MappedLockGuard, OwnedLockGuard, WouldBlock,
+    Lock, LockGuard, Locking, LockingOwned, MappedLockGuard, OwnedLockGuard, OwnedMappedLockGuard,
+    WouldBlock,
 };
 pub use once_cell::{GetOrInit, GetOrTryInit, OnceCell, SetError};
 pub use oneshot::channel as oneshot;
@@ -93,8 +94,8 @@ pub use queue::{
 pub use queue::{TaskDoneError, TryGetError, TryPutError};
 pub use rate_window::{RatePermit, RateWindow, Turn, TurnAtStart};
 pub use rw_lock::{
-    MappedWriteGuard, OwnedReadGuard, OwnedWriteGuard, ReadGuard, Reading, ReadingOwned, RwLock,
-    WriteGuard, Writing, WritingOwned,
+    MappedWriteGuard, OwnedMappedWriteGuard, OwnedReadGuard, OwnedWriteGuard, ReadGuard, Reading,
+    ReadingOwned, RwLock, WriteGuard, Writing, WritingOwned,
 };
 pub use semaphore::{Acquire, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError};
 pub use send_error::SendError;

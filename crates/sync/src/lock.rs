@@ -2,9 +2,11 @@
 
 mod guard;
 mod locking;
+mod owned;
 
-pub use guard::{LockGuard, MappedLockGuard, OwnedLockGuard};
+pub use guard::{LockGuard, MappedLockGuard};
 pub use locking::{Locking, LockingOwned};
+pub use owned::{OwnedLockGuard, OwnedMappedLockGuard};
 
 use crate::gate::{Alone, Enter, Gate, House, Right};
 use crate::guarded::{Exclusive, Guarded, Home};
@@ -188,8 +190,10 @@ const _: () = {
     moved::<LockingOwned<Data>>();
     moved::<LockGuard<'_, Data>>();
     moved::<OwnedLockGuard<Data>>();
+    moved::<OwnedMappedLockGuard<Data, Data>>();
     moved::<MappedLockGuard<'_, Data>>();
     shared::<LockGuard<'_, u32>>();
     shared::<OwnedLockGuard<u32>>();
+    shared::<OwnedMappedLockGuard<u32, u32>>();
     shared::<MappedLockGuard<'_, u32>>();
 };

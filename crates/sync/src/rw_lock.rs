@@ -6,7 +6,7 @@ mod owned;
 
 pub use entering::{Reading, ReadingOwned, Writing, WritingOwned};
 pub use guard::{MappedWriteGuard, ReadGuard, WriteGuard};
-pub use owned::{OwnedReadGuard, OwnedWriteGuard};
+pub use owned::{OwnedMappedWriteGuard, OwnedReadGuard, OwnedWriteGuard};
 
 use crate::WouldBlock;
 use crate::gate::{Alone, Among, Enter, Gate, House, Right};
@@ -180,6 +180,8 @@ const _: () = {
     shared::<MappedWriteGuard<'_, u32>>();
     shared::<OwnedReadGuard<u32>>();
     shared::<OwnedWriteGuard<u32>>();
+    shared::<OwnedReadGuard<u32, u8>>();
+    shared::<OwnedMappedWriteGuard<u32, u8>>();
     shared::<Reading<'_, u32>>();
     shared::<WritingOwned<u32>>();
 };

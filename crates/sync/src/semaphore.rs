@@ -10,9 +10,11 @@
 
 mod acquire;
 mod line;
+mod owner;
 mod permit;
 
 pub use acquire::{Acquire, AcquireOwned};
+pub(crate) use owner::Owner;
 pub use permit::{OwnedPermit, Permit};
 
 use crate::Closed;
@@ -158,7 +160,7 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire_owned(semaphore: Arc<Self>) -> AcquireOwned {
-        AcquireOwned::new(Request::new(semaphore, 1, Location::caller()))
+        AcquireOwned::by(Owner::Semaphore(semaphore), Location::caller())
     }
 
     /// Takes a permit if one is free and nobody waits.
@@ -167,6 +169,14 @@ impl Semaphore {
     /// [`TryAcquireError::NoPermits`] or [`TryAcquireError::Closed`].
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.take(1).map(|()| Permit::new(self, 1))
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), with a permit that keeps the semaphore alive.
+    ///
+    /// # Errors
+    /// [`TryAcquireError::NoPermits`] or [`TryAcquireError::Closed`].
+    pub fn try_acquire_owned(semaphore: &Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
+        OwnedPermit::tried(|| Owner::Semaphore(Arc::clone(semaphore)), semaphore)
     }
 
     /// Adds permits; there may be more of them than at first.

@@ -55,7 +55,7 @@ impl Ptr {
     #[cold]
     pub(crate) fn answered(self) -> Poll<()> {
         let now = self.state().load(Ordering::Acquire);
-        let unseen = || self.cold().is_some_and(|cold| cold.request.lock().is_pending());
+        let unseen = || self.header().rest.context.is_asked();
         if now.has(COMPLETE) && (now.has(CANCELLED) || unseen()) {
             return self.pass_on();
         }

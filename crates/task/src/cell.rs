@@ -19,9 +19,10 @@ use crate::unread;
 use crate::waker;
 use kasasagi_primitive::cell::UnsafeCell;
 use kasasagi_primitive::cold::Cold;
+use kasasagi_primitive::request::Cause;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::Ordering;
-use kasasagi_primitive::task_context::{self, TaskContext};
+use kasasagi_primitive::task_context::{self, Parent, TaskContext};
 use kasasagi_primitive::vars;
 use std::alloc::Layout;
 use std::any::Any;
@@ -92,17 +93,13 @@ pub(crate) struct Rest {
     pub(crate) key: u32,
     pub(crate) context: TaskContext,
     pub(crate) spawned_at: &'static Location<'static>,
-    parent: Parent,
-}
-
-/// Who spawned a task: its owner, if `key` is not `UNOWNED`, and else the number of a task.
-union Parent {
-    id: u64,
-    owner: ManuallyDrop<std::sync::Arc<Owner>>,
 }
 
 /// No owner.
-pub(crate) const UNOWNED: u32 = u32::MAX;
+const UNOWNED: u32 = u32::MAX;
+
+/// An error may keep a block of up to so many bytes, since one of its own would not be much smaller.
+const SMALL: usize = 512;
 
 // A waker is known to be a task's own by it.
 const _: [(); task_context::CONTEXT_AT] = [(); std::mem::offset_of!(Header, rest.context)];
@@ -118,6 +115,8 @@ pub(crate) struct VTable {
     pub(crate) read_output: unsafe fn(NonNull<Header>, *mut ()),
     pub(crate) drop_output: unsafe fn(NonNull<Header>),
     pub(crate) schedule: unsafe fn(NonNull<Header>),
+    /// Whether an error may keep the block.
+    pub(crate) is_small: bool,
 }
 
 /// The future, then its output, both at the beginning.
@@ -179,8 +178,12 @@ pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
     // Known when this is compiled, for tasks that nobody owns.
     let (origin, may_inherit) = task_context::origin();
     let (key, parent) = match W::owned(&mut future) {
-        Some(Owned { owner, key }) => (key, Parent { owner: ManuallyDrop::new(owner) }),
-        None => (UNOWNED, Parent { id: origin }),
+        Some(Owned { owner, key }) => {
+            let owner = std::sync::Arc::into_raw(owner).cast_mut().cast();
+            // SAFETY: an Arc's pointer is not null.
+            (key, Parent::Owner(unsafe { NonNull::new_unchecked(owner) }))
+        }
+        None => (UNOWNED, Parent::Task(origin)),
     };
     let rest = Rest {
         vtable: const { &Vt::<W, S>::TABLE },
@@ -188,9 +191,8 @@ pub(crate) unsafe fn spawn<W: Spawn, S: Schedule>(
         join: JoinCell::new(),
         pin: pin.unwrap_or(NO_PIN),
         key,
-        context: TaskContext::new(id),
+        context: TaskContext::of(id, parent),
         spawned_at: place,
-        parent,
     };
     let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
     let block = cell.cast::<u8>();
@@ -229,6 +231,7 @@ impl<W: Spawn, S: Schedule> Vt<W, S> {
         read_output: read_output::<W::Future>,
         drop_output: drop_output::<W>,
         schedule: schedule::<S>,
+        is_small: size_of::<Cell<W::Future>>() <= SMALL,
     };
 }
 
@@ -389,27 +392,37 @@ impl Ptr {
 
     #[inline(never)]
     fn drop_owner(self) {
-        if let Some(owner) = self.owner() {
+        if let Parent::Owner(owner) = self.header().rest.context.parent() {
             // SAFETY: `spawn` took the share over, and it is used for the last time.
-            drop(unsafe { std::ptr::read(owner) });
+            drop(unsafe { std::sync::Arc::from_raw(owner.as_ptr().cast::<Owner>()) });
         }
     }
 
-    pub(crate) fn owner<'a>(self) -> Option<&'a std::sync::Arc<Owner>> {
-        let rest = &self.header().rest;
-        if rest.key == UNOWNED {
-            return None;
-        }
-        // SAFETY: `spawn` wrote an owner, since there is a key; it stays until the block is freed.
-        Some(unsafe { &rest.parent.owner })
+    #[inline]
+    pub(crate) fn has_owner(self) -> bool {
+        self.header().rest.key != UNOWNED
+    }
+
+    /// Why a task ends, or has ended, that was asked plainly.
+    pub(crate) fn plain_cause(self) -> Cause {
+        self.header().rest.context.plain_cause()
+    }
+
+    /// A share of the owner, if there is one.
+    pub(crate) fn owner(self) -> Option<std::sync::Arc<Owner>> {
+        let Parent::Owner(owner) = self.header().rest.context.parent() else { return None };
+        let owner = owner.as_ptr().cast_const().cast::<Owner>();
+        // SAFETY: `spawn` took a share over, which stays until the block is freed.
+        unsafe { std::sync::Arc::increment_strong_count(owner) };
+        // SAFETY: the share just counted.
+        Some(unsafe { std::sync::Arc::from_raw(owner) })
     }
 
     /// The number of the task that spawned this one, or that its owner works for; zero: none.
     pub(crate) fn parent(self) -> u64 {
-        match self.owner() {
-            Some(owner) => owner.parent(),
-            // SAFETY: without an owner it is a number.
-            None => unsafe { self.header().rest.parent.id },
+        match self.header().rest.context.parent() {
+            Parent::Task(task) => task,
+            Parent::Owner(_) => self.owner().map_or(0, |owner| owner.parent()),
         }
     }
 
@@ -443,7 +456,7 @@ impl Ptr {
     /// Gives the block back; the caller dropped the last reference.
     pub(crate) fn free(self) {
         self.header().rest.join.end();
-        if self.header().rest.key != UNOWNED {
+        if self.has_owner() {
             self.drop_owner();
         }
         // SAFETY: nobody else has the task any more, and the block is written anew before it is used again.

@@ -15,6 +15,7 @@ enum Look {
     Ready,
     Pending(Ended),
     Cancelled(Cause),
+    CancelledPlainly,
 }
 
 impl Runnable {
@@ -33,6 +34,7 @@ impl Runnable {
         let gone = Cell::new(false);
         let (look, yielded) = self.inside(|| match scope::begin(context) {
             Begun::Cancelled(cause) => Look::Cancelled(cause),
+            Begun::CancelledPlainly => Look::CancelledPlainly,
             Begun::Poll => match self.poll(&gone) {
                 Poll::Ready(()) => Look::Ready,
                 Poll::Pending => Look::Pending(scope::end(context, task.state().is_unwoken(start))),
@@ -43,6 +45,7 @@ impl Runnable {
             Ok(Look::Cancelled(cause) | Look::Pending(Ended::Cancelled(cause))) => {
                 self.cancelled(cause)
             }
+            Ok(Look::CancelledPlainly) => self.cancelled_plainly(),
             Ok(Look::Pending(Ended::Again)) => Ran::Requeue(self),
             Ok(Look::Pending(Ended::Quiet)) if yielded => Ran::Requeue(self),
             Ok(Look::Pending(Ended::Quiet)) => self.end_pending(start),

@@ -1,5 +1,8 @@
 //! Why a task gave no output: it was cancelled, it panicked, or it waited for itself.
 
+mod word;
+
+use crate::cell::Ptr;
 use crate::meta::TaskId;
 use crate::panic_site;
 use crate::task_ref::TaskRef;
@@ -11,12 +14,14 @@ use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
+use word::{View, Word};
 
 /// Why awaiting a [`Task`](crate::Task) gave no output.
 ///
 /// Counterpart: `asyncio.CancelledError`, or the exception that `await task` raises.
-pub struct JoinError(Box<Repr>);
+pub struct JoinError(Word);
 
+/// What the word of an error points to, if not to the task itself.
 struct Repr {
     id: TaskId,
     name: Option<Arc<str>>,
@@ -45,7 +50,17 @@ pub(crate) struct Panic<'a> {
 
 impl JoinError {
     pub(crate) fn cancelled(id: TaskId, name: Option<Arc<str>>, cause: Cause) -> Self {
-        Self(Box::new(Repr { id, name, kind: Kind::Cancelled(cause) }))
+        Self::told(id, name, Kind::Cancelled(cause))
+    }
+
+    /// A task was cancelled for [`plain_cause`](kasasagi_primitive::task_context::TaskContext::plain_cause), and its block
+    /// tells of it: the error is a reference to it, counted by the caller.
+    pub(crate) fn cancelled_plainly(task: Ptr) -> Self {
+        Self(Word::of_task(task))
+    }
+
+    fn told(id: TaskId, name: Option<Arc<str>>, kind: Kind) -> Self {
+        Self(Word::of_box(Box::new(Repr { id, name, kind })))
     }
 
     pub(crate) fn panicked(
@@ -55,20 +70,16 @@ impl JoinError {
         place: Option<Arc<str>>,
     ) -> Self {
         let payload = Mutex::new(payload);
-        Self(Box::new(Repr { id, name, kind: Kind::Panicked { payload, place } }))
+        Self::told(id, name, Kind::Panicked { payload, place })
     }
 
     pub(crate) fn self_await(id: TaskId, name: Option<Arc<str>>) -> Self {
-        Self(Box::new(Repr { id, name, kind: Kind::SelfAwait }))
+        Self::told(id, name, Kind::SelfAwait)
     }
 
     /// A child of a group failed, and the group has the error.
     pub fn failed_in_group(task: &TaskRef) -> Self {
-        Self(Box::new(Repr {
-            id: task.id(),
-            name: Some(task.name()),
-            kind: Kind::InGroup { panic: None },
-        }))
+        Self::told(task.id(), Some(task.name()), Kind::InGroup { panic: None })
     }
 
     /// A child of a group panicked, on this thread: one error for the group, with the payload, and one for whoever
@@ -78,28 +89,39 @@ impl JoinError {
         let (id, name) = (task.id(), Some(task.name()));
         let told = Kind::InGroup { panic: Some(text) };
         let error = Self::panicked(id, name.clone(), payload, panic_site::take());
-        (error, Self(Box::new(Repr { id, name, kind: told })))
+        (error, Self::told(id, name, told))
+    }
+
+    /// What there is to tell; `None`: a plain cancellation.
+    fn kind(&self) -> Option<&Kind> {
+        match self.0.view() {
+            View::Boxed(repr) => Some(&repr.kind),
+            View::Plain(_) => None,
+        }
     }
 
     /// Whether the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0.kind, Kind::Cancelled(_))
+        matches!(self.kind(), None | Some(Kind::Cancelled(_)))
     }
 
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
-        matches!(self.0.kind, Kind::Panicked { .. } | Kind::InGroup { panic: Some(_) })
+        matches!(self.kind(), Some(Kind::Panicked { .. } | Kind::InGroup { panic: Some(_) }))
     }
 
     /// The task's number.
     pub fn id(&self) -> TaskId {
-        self.0.id
+        match self.0.view() {
+            View::Boxed(repr) => repr.id,
+            View::Plain(task) => task.id(),
+        }
     }
 
     /// Why the task was cancelled, as the one who cancelled it said; `None` for a panic or without a reason.
     pub fn reason(&self) -> Option<&str> {
-        match &self.0.kind {
-            Kind::Cancelled(cause) => cause.reason.as_ref().map(Reason::as_str),
+        match self.kind() {
+            Some(Kind::Cancelled(cause)) => cause.reason.as_ref().map(Reason::as_str),
             _ => None,
         }
     }
@@ -120,25 +142,26 @@ impl JoinError {
         self.cause()?.interrupted
     }
 
-    fn cause(&self) -> Option<&Cause> {
-        match &self.0.kind {
-            Kind::Cancelled(cause) => Some(cause),
-            _ => None,
+    fn cause(&self) -> Option<Cause> {
+        match self.0.view() {
+            View::Plain(task) => Some(task.plain_cause()),
+            View::Boxed(Repr { kind: Kind::Cancelled(cause), .. }) => Some(cause.clone()),
+            View::Boxed(_) => None,
         }
     }
 
     /// Where the task panicked, `file:line:column`; `None` if it did not, or if the program's own panic hook
     /// replaced the one that remembers places.
     pub fn panic_place(&self) -> Option<&str> {
-        match &self.0.kind {
-            Kind::Panicked { place, .. } => place.as_deref(),
+        match self.kind() {
+            Some(Kind::Panicked { place, .. }) => place.as_deref(),
             _ => None,
         }
     }
 
     /// The panic, for a report of it.
     pub(crate) fn panic(&self) -> Option<Panic<'_>> {
-        let Kind::Panicked { payload, place } = &self.0.kind else { return None };
+        let Some(Kind::Panicked { payload, place }) = self.kind() else { return None };
         Some(Panic { payload, place: place.clone() })
     }
 
@@ -148,21 +171,26 @@ impl JoinError {
     /// # Errors
     /// The error itself, if the task did not panic.
     pub fn into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
-        match self.0.kind {
+        let repr = self.0.into_box().map_err(Self)?;
+        match repr.kind {
             Kind::Panicked { payload, .. } => Ok(payload.into_inner()),
             Kind::InGroup { panic: Some(text) } => Ok(Box::new(text.to_string())),
-            _ => Err(self),
+            _ => Err(Self(Word::of_box(repr))),
         }
     }
 }
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.name {
+        let repr = match self.0.view() {
+            View::Boxed(repr) => repr,
+            View::Plain(task) => return write!(f, "task `{}` was cancelled", task.id()),
+        };
+        match &repr.name {
             Some(name) => write!(f, "task `{name}`")?,
-            None => write!(f, "task `{}`", self.0.id)?,
+            None => write!(f, "task `{}`", repr.id)?,
         }
-        match &self.0.kind {
+        match &repr.kind {
             Kind::Cancelled(Cause { reason: None, .. }) => write!(f, " was cancelled"),
             Kind::Cancelled(Cause { reason: Some(reason), .. }) => {
                 write!(f, " was cancelled: {reason}")

@@ -1,11 +1,11 @@
 //! The runner: polls a task once, and ends it.
 #![allow(unsafe_code, reason = "the runner has the future and its place, by the state word")]
 
-use crate::cell::{Ptr, UNOWNED, guarded};
+use crate::cell::{Ptr, guarded};
 use crate::error::JoinError;
 use crate::meta::TaskId;
 use crate::panic_site;
-use crate::state::{AfterPending, AfterReady, CANCEL, CANCELLED, COMPLETE, Snapshot};
+use crate::state::{AfterPending, AfterReady, CANCEL, CANCELLED, COMPLETE, KEPT, Snapshot};
 use crate::unread;
 use crate::waker;
 use kasasagi_primitive::request::Cause;
@@ -78,7 +78,7 @@ impl Runnable {
         match polled {
             Ok(Poll::Pending) if yielded => Ran::Requeue(self),
             Ok(Poll::Pending) => self.end_pending(start),
-            Ok(Poll::Ready(())) if task.cold().is_none() => self.complete_now(COMPLETE),
+            Ok(Poll::Ready(())) if header.rest.context.is_bare() => self.complete_now(COMPLETE),
             Ok(Poll::Ready(())) => self.complete(COMPLETE),
             Err(payload) => self.panicked(payload, gone.get()),
         }
@@ -127,8 +127,13 @@ impl Runnable {
     /// Ends the task by a cancellation: its future is dropped where it is suspended.
     #[cold]
     pub(crate) fn cancelled(self, cause: Cause) -> Ran {
+        let dropped = self.drop_future();
+        self.end_cancelled(dropped, cause)
+    }
+
+    fn end_cancelled(self, dropped: Result<(), Box<dyn Any + Send>>, cause: Cause) -> Ran {
         let task = self.0;
-        let (how, error) = match self.drop_future() {
+        let (how, error) = match dropped {
             Ok(()) => {
                 let error = JoinError::cancelled(task.id(), task.given_name(), cause);
                 (COMPLETE | CANCELLED, error)
@@ -138,6 +143,28 @@ impl Runnable {
         // SAFETY: this is the runner, and the future is gone.
         unsafe { (task.header().rest.vtable.write_error)(task.0, error) };
         self.complete(how)
+    }
+
+    /// As above, for a request that stands in the task's context, where the error finds it as long as nothing was added.
+    #[cold]
+    pub(crate) fn cancelled_plainly(self) -> Ran {
+        let task = self.0;
+        let context = &task.header().rest.context;
+        let interrupted = context.wait.get();
+        let dropped = self.drop_future();
+        let is_plain = task.header().rest.vtable.is_small && !task.has_owner();
+        if !is_plain || dropped.is_err() || task.cold().is_some() {
+            let place = interrupted.and_then(|wait| wait.place);
+            let cause = Cause { interrupted: place, ..task.plain_cause() };
+            return self.end_cancelled(dropped, cause);
+        }
+        context.wait.restore(interrupted);
+        // Counted by KEPT.
+        let error = JoinError::cancelled_plainly(task);
+        // SAFETY: this is the runner, and the future is gone.
+        unsafe { (task.header().rest.vtable.write_error)(task.0, error) };
+        // A cold part that somebody makes meanwhile has no say: nothing was owed.
+        self.complete_now(COMPLETE | CANCELLED | KEPT)
     }
 
     #[cold]
@@ -177,7 +204,7 @@ impl Runnable {
 
     #[inline(always)]
     pub(crate) fn complete_now(self, how: u64) -> Ran {
-        if self.0.header().rest.key != UNOWNED {
+        if self.0.has_owner() {
             return self.complete_owned(how);
         }
         Ran::Complete(Joiner(self.settle(how)))
@@ -187,7 +214,7 @@ impl Runnable {
     fn complete_owned(self, how: u64) -> Ran {
         let key = self.0.header().rest.key;
         // A share of its own: the block may be gone when it is told.
-        let owner = self.0.owner().cloned();
+        let owner = self.0.owner();
         let joiner = self.settle(how);
         Ran::Complete(Joiner(match owner {
             None => joiner,

@@ -28,6 +28,8 @@ pub(crate) const JOIN: u64 = 1 << 2;
 pub(crate) const WAITS: u64 = 1 << 3;
 pub(crate) const FORCE: u64 = 1 << 4;
 pub(crate) const CANCELLED: u64 = 1 << 5;
+/// Given to who ends the task, and not in the word: the output is an error that counts as a reference to the task.
+pub(crate) const KEPT: u64 = REF;
 const RENEWED: u64 = 1 << 6;
 const CALLS: u64 = 1 << 7;
 
@@ -272,7 +274,7 @@ impl State {
             return None;
         }
         let waker = peek();
-        let next = (now | how) - REF;
+        let next = ended(now, how) - REF;
         match self.0.compare_exchange(now, next, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => Some(waker),
             Err(_) => None,
@@ -285,10 +287,13 @@ impl State {
     pub(crate) fn complete_detached(&self, how: u64) -> bool {
         let now = self.0.load(Ordering::Acquire);
         now & (CALLS | JOIN) == 0
-            && self.0.compare_exchange(now, now | how, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            && self
+                .0
+                .compare_exchange(now, ended(now, how), Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
     }
 
-    /// Ends the task: its output is in place. `how` is COMPLETE, with CANCELLED or without; `peek` copies the waker in
+    /// Ends the task: its output is in place. `how` is COMPLETE, with CANCELLED and KEPT or without; `peek` copies the waker in
     /// the join cell.
     #[inline]
     pub(crate) fn complete<W>(&self, how: u64, peek: impl Fn() -> W) -> AfterReady<W> {
@@ -298,17 +303,17 @@ impl State {
                 return AfterReady::Calls;
             } else if now & JOIN == 0 {
                 // The output stays ours; the block too, by the runtime's reference.
-                (now | how, AfterReady::DropOutput)
+                (ended(now, how), AfterReady::DropOutput)
             } else if now & (WAITS | RENEWED) == WAITS {
                 // Before the exchange, after which the block may be gone. Had the handle changed its waker meanwhile,
                 // RENEWED would be set and the exchange fail.
-                ((now | how) - REF, AfterReady::WakeJoiner(peek()))
+                (ended(now, how) - REF, AfterReady::WakeJoiner(peek()))
             } else if now & WAITS != 0 {
                 // It may change it again and leave the word as it is now: the waker is read afterwards, and the block
                 // held by the runtime's reference until then.
-                (now | how, AfterReady::WakeRenewed)
+                (ended(now, how), AfterReady::WakeRenewed)
             } else {
-                ((now | how) - REF, AfterReady::Done)
+                (ended(now, how) - REF, AfterReady::Done)
             };
             match self.0.compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return after,
@@ -399,6 +404,12 @@ impl State {
             }
         }
     }
+}
+
+/// The word of a task that ended. Added: the bits of `how` are clear until then, and KEPT is a reference more.
+#[inline]
+fn ended(now: u64, how: u64) -> u64 {
+    now + how
 }
 
 #[cold]

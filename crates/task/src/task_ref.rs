@@ -7,6 +7,7 @@
 use crate::cell::{self, Ptr};
 use crate::meta::{TaskId, TaskInfo, TaskState};
 use crate::state::{After, CANCELLED, COMPLETE};
+use kasasagi_primitive::cold::Cold;
 use kasasagi_primitive::holders;
 use kasasagi_primitive::request::{Asked, Cause, Reason, Request};
 use kasasagi_primitive::sync::atomic::Ordering;
@@ -215,7 +216,22 @@ impl Ptr {
         if self.state().load(Ordering::Acquire).has(COMPLETE) {
             return false;
         }
+        if self.header().rest.context.ask_plainly(&cause) {
+            return self.show_plain();
+        }
         self.ask(|request| request.cancel(cause)) != Asked::Done
+    }
+
+    /// Shows a plain request, which is in its place: whoever takes it may have done so already.
+    fn show_plain(self) -> bool {
+        match self.state().cancel() {
+            Some(after) => {
+                self.follow(after);
+                true
+            }
+            // It had ended; by this request, if the runner came across it.
+            None => self.header().rest.context.void_plain(),
+        }
     }
 
     fn shut(self, reason: &'static str, place: &'static Location<'static>) {
@@ -227,6 +243,7 @@ impl Ptr {
     /// Asks under the lock, and wakes outside it.
     fn ask(self, ask: impl FnOnce(&mut Request) -> Asked) -> Asked {
         let mut request = self.cold_or_new().request.lock();
+        let was_pending = request.is_pending();
         let asked = ask(&mut request);
         // Under the lock: what is pending shows in the state word before anybody can take it.
         let after = match asked {
@@ -234,8 +251,12 @@ impl Ptr {
             _ => return asked,
         };
         let Some(after) = after else {
-            // It had ended before there was anything to ask.
-            request.void();
+            // It had ended before there was anything to ask; or before a plain request came here, which is unseen.
+            if was_pending {
+                request.void_but_unseen();
+            } else {
+                request.void();
+            }
             return Asked::Done;
         };
         drop(request);
@@ -244,19 +265,18 @@ impl Ptr {
     }
 
     pub(crate) fn uncancel(self) -> usize {
-        self.cold().map_or(0, |cold| cold.request.lock().uncancel())
+        self.header().rest.context.uncancel()
     }
 
     pub(crate) fn cancelling(self) -> usize {
-        self.cold().map_or(0, |cold| cold.request.lock().requests() as usize)
+        self.header().rest.context.requests()
     }
 
     fn incomplete(self) -> TaskState {
-        let Some(cold) = self.cold() else { return TaskState::Pending };
-        let request = cold.request.lock();
-        if request.finishing().is_some() {
+        let is_finishing = |cold: &Cold| cold.request.lock().finishing().is_some();
+        if self.cold().is_some_and(is_finishing) {
             TaskState::Finishing
-        } else if request.requests() > 0 {
+        } else if self.cancelling() > 0 {
             TaskState::Cancelling
         } else {
             TaskState::Pending

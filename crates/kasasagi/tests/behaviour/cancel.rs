@@ -147,6 +147,44 @@ fn canc_05_reason_and_place_pass_unchanged_through_nested_scopes() {
 }
 
 #[test]
+fn canc_04_an_error_says_which_task_asked_and_where() {
+    in_each_flavour(async || {
+        let parent = task::try_current().expect("it runs in a task").id();
+        let sibling = async |twice: bool, named: bool| {
+            let child = spawn(pending::<()>());
+            let victim = child.handle();
+            settle().await;
+            let asks = spawn(async move {
+                let asked = victim.cancel() && (!twice || victim.cancel());
+                if named {
+                    victim.set_name("named");
+                }
+                asked
+            });
+            let by = asks.id();
+            assert!(asks.await.expect("it ends"));
+            (child.await.expect_err("it was asked").cancelled_by(), Some(by))
+        };
+        for (twice, named) in [(false, false), (false, true), (true, false)] {
+            let (told, by) = sibling(twice, named).await;
+            assert_eq!(told, by);
+            let child = spawn(pending::<()>());
+            settle().await;
+            let line = line!() + 1;
+            assert!(child.cancel());
+            if named {
+                child.set_name("named");
+            }
+            assert!(!twice || child.cancel());
+            let error = child.await.expect_err("it was asked");
+            assert_eq!(error.cancelled_by(), Some(parent));
+            let place = error.cancelled_at().expect("it was asked somewhere").line();
+            assert_eq!(place, if twice { line + 4 } else { line });
+        }
+    });
+}
+
+#[test]
 fn canc_06_cancelling_a_task_that_awaits_a_task_cancels_that_one() {
     in_each_flavour(async || {
         let log = Log::default();
@@ -400,14 +438,16 @@ fn canc_16_requests_are_counted_and_taken_back() {
 #[test]
 fn canc_17_uncancel_to_zero_withdraws_the_request() {
     in_each_flavour(async || {
-        let task = spawn(async {
-            let me = task::current();
-            me.cancel();
-            assert_eq!(me.uncancel(), 0);
-            yield_now().await;
-            42
-        });
-        assert_eq!(task.await.expect("nothing is delivered"), 42);
+        for has_reason in [false, true] {
+            let task = spawn(async move {
+                let me = task::current();
+                assert!(if has_reason { me.cancel_with("withdrawn") } else { me.cancel() });
+                assert_eq!(me.uncancel(), 0);
+                yield_now().await;
+                42
+            });
+            assert_eq!(task.await.expect("nothing is delivered"), 42);
+        }
     });
 }
 

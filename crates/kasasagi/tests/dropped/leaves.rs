@@ -2,13 +2,13 @@
 
 use crate::drive::{Polls, cases};
 use crate::world::{World, ms};
-use kasasagi::sync::Semaphore;
+use kasasagi::sync::{BoundedSemaphore, Semaphore};
 use kasasagi::{promise, spawn, time, yield_now};
 use std::sync::Arc;
 
 cases! {
-    sleep, sleep_until, tick, yields, acquire, acquire_many, acquire_owned, pending_result, broken_promise,
-    join_borrowed, join_owned,
+    sleep, sleep_until, tick, yields, acquire, acquire_many, acquire_owned, acquire_bounded, pending_result,
+    broken_promise, join_borrowed, join_owned,
 }
 
 async fn sleep(polls: Polls) -> bool {
@@ -89,6 +89,28 @@ async fn acquire_many(polls: Polls) -> bool {
 
 async fn acquire_owned(polls: Polls) -> bool {
     contended(polls, 1, Semaphore::acquire_owned).await
+}
+
+/// Of a bounded one, which would take no more than it had.
+async fn acquire_bounded(polls: Polls) -> bool {
+    let semaphore = Arc::new(BoundedSemaphore::new(1));
+    let held = BoundedSemaphore::acquire_owned(Arc::clone(&semaphore)).await.expect("it is open");
+    let holder = spawn(async move {
+        time::sleep(ms(2)).await;
+        drop(held);
+    });
+    let theirs = Arc::clone(&semaphore);
+    let behind = spawn(async move {
+        time::sleep(ms(1)).await;
+        drop(theirs.acquire().await.expect("it is open"));
+    });
+    let given = polls.of(BoundedSemaphore::acquire_owned(Arc::clone(&semaphore))).await;
+    let ended = given.is_some();
+    drop(given);
+    behind.await.expect("it gets its permit");
+    holder.await.expect("it ends");
+    assert_eq!(semaphore.available_permits(), 1, "a permit was lost");
+    ended
 }
 
 /// Others who wait for it get it all the same.

@@ -27,7 +27,7 @@ fn each(cases: &[Case], many: usize, waits: bool) {
 
 #[test]
 fn leaves_that_are_dropped_take_nothing_and_leave_their_place() {
-    each(leaves::ALL, 11, true);
+    each(leaves::ALL, 12, true);
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub enum Begun {
     Poll,
     /// A cancellation reaches no scope: the future is dropped.
     Cancelled(Cause),
+    /// As above, and the task has no cold part: the cause is [`TaskContext::plain_cause`].
+    CancelledPlainly,
 }
 
 /// What a poll of a task that has scopes led to, where its future is pending.
@@ -38,7 +40,15 @@ pub fn begin(context: &TaskContext) -> Begun {
 }
 
 fn begin_in(context: &TaskContext, errands: &mut Errands) -> Begun {
-    let Some(cold) = context.cold() else {
+    let joins = context.first_wait() != 0;
+    // What is offered to waits needs a tree, and so a cold part.
+    let cold = if joins && context.is_asked_plainly() {
+        context.cold_or_new()
+    } else if context.take_plain() {
+        return Begun::CancelledPlainly;
+    } else if let Some(cold) = context.cold() {
+        cold
+    } else {
         context.begin();
         return Begun::Poll;
     };
@@ -59,7 +69,6 @@ fn begin_in(context: &TaskContext, errands: &mut Errands) -> Begun {
             return Begun::Cancelled(cause);
         }
         let delivery = Delivery::of_task(cause);
-        let joins = context.first_wait() != 0;
         let tell = |tree: &mut Tree| tree.deliver(ROOT, &delivery, joins, errands);
         if tree_of(context, joins, tell) != Some(true) {
             return Begun::Cancelled(delivery.cause);

@@ -75,9 +75,7 @@ pub fn left_at() -> u64 {
 
 /// Whether something is to be delivered to the polled task at its next poll.
 pub fn is_task_asked() -> bool {
-    crate::task_context::with(|context: &TaskContext| {
-        context.cold().is_some_and(|cold| cold.request.lock().is_pending())
-    }) == Some(true)
+    crate::task_context::with(TaskContext::is_asked) == Some(true)
 }
 
 /// Counts a wait for a task: the count, which is not zero, in short.

@@ -3,7 +3,6 @@
 use super::Lock;
 use crate::gate::Gate;
 use crate::guarded::Exclusive;
-use kasasagi_primitive::sync::Arc;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -20,12 +19,6 @@ pub struct LockGuard<'a, T: ?Sized> {
 pub struct MappedLockGuard<'a, U: ?Sized> {
     held: Exclusive<&'a Gate, U>,
     _value: PhantomData<&'a mut U>,
-}
-
-/// Access to the value of a [`Lock`] that it keeps alive; the lock is released when it is dropped.
-#[must_use = "the lock is released when the guard is dropped; bind it to a name: `let guard = …`"]
-pub struct OwnedLockGuard<T: ?Sized> {
-    held: Exclusive<Arc<Lock<T>>, T>,
 }
 
 impl<'a, T: ?Sized> LockGuard<'a, T> {
@@ -55,13 +48,6 @@ impl<'a, U: ?Sized> MappedLockGuard<'a, U> {
     /// Goes on with a part of the part.
     pub fn map<V: ?Sized>(guard: Self, f: impl FnOnce(&mut U) -> &mut V) -> MappedLockGuard<'a, V> {
         MappedLockGuard { held: guard.held.map(f), _value: PhantomData }
-    }
-}
-
-impl<T: ?Sized> OwnedLockGuard<T> {
-    #[inline]
-    pub(super) fn new(held: Exclusive<Arc<Lock<T>>, T>) -> Self {
-        Self { held }
     }
 }
 
@@ -95,21 +81,6 @@ impl<U: ?Sized> DerefMut for MappedLockGuard<'_, U> {
     }
 }
 
-impl<T: ?Sized> Deref for OwnedLockGuard<T> {
-    type Target = T;
-    #[inline]
-    fn deref(&self) -> &T {
-        &self.held
-    }
-}
-
-impl<T: ?Sized> DerefMut for OwnedLockGuard<T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.held
-    }
-}
-
 impl<T: ?Sized + fmt::Debug> fmt::Debug for LockGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
@@ -117,12 +88,6 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for LockGuard<'_, T> {
 }
 
 impl<U: ?Sized + fmt::Debug> fmt::Debug for MappedLockGuard<'_, U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for OwnedLockGuard<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }

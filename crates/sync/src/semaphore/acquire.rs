@@ -1,8 +1,7 @@
 //! The futures that wait for permits.
 
-use super::{OwnedPermit, Permit, Semaphore, Want};
+use super::{OwnedPermit, Owner, Permit, Semaphore, Want};
 use crate::Closed;
-use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::wait_list::Waiter;
 use kasasagi_primitive::wait_site::WaitKind;
 use kasasagi_primitive::{coop, task_context};
@@ -114,21 +113,22 @@ impl<'a> Future for Acquire<'a> {
 }
 
 pin_project! {
-    /// Waits for a permit that owns its semaphore; made by [`Semaphore::acquire_owned`].
+    /// Waits for a permit that owns its semaphore; made by [`Semaphore::acquire_owned`] and
+    /// [`BoundedSemaphore::acquire_owned`](crate::BoundedSemaphore::acquire_owned).
     ///
     /// # Cancel safety
     /// Cancel safe, but gives up its place in the line. A permit it was already given goes to the next.
     #[must_use = "it takes nothing until it is awaited"]
     pub struct AcquireOwned {
         #[pin]
-        request: Request<Arc<Semaphore>>,
+        request: Request<Owner>,
     }
 }
 
 impl AcquireOwned {
     #[inline]
-    pub(super) fn new(request: Request<Arc<Semaphore>>) -> Self {
-        Self { request }
+    pub(crate) fn by(owner: Owner, place: &'static Location<'static>) -> Self {
+        Self { request: Request::new(owner, 1, place) }
     }
 }
 

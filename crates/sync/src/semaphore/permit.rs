@@ -1,7 +1,6 @@
 //! A permit; returned on drop.
 
-use super::Semaphore;
-use kasasagi_primitive::sync::Arc;
+use super::{Owner, Semaphore, TryAcquireError};
 use std::fmt;
 use std::mem;
 
@@ -35,16 +34,25 @@ impl fmt::Debug for Permit<'_> {
     }
 }
 
-/// A permit of a [`Semaphore`] that it keeps alive; returns when it is dropped.
+/// A permit of a [`Semaphore`], or of a [`BoundedSemaphore`](crate::BoundedSemaphore), that it keeps alive; returns when it
+/// is dropped.
 #[must_use = "the permit returns when it is dropped; bind it to a name: `let _permit = …`"]
 pub struct OwnedPermit {
-    semaphore: Arc<Semaphore>,
+    semaphore: Owner,
     permits: usize,
 }
 
 impl OwnedPermit {
-    pub(super) fn new(semaphore: Arc<Semaphore>, permits: usize) -> Self {
+    pub(super) fn new(semaphore: Owner, permits: usize) -> Self {
         Self { semaphore, permits }
+    }
+
+    /// One at once, or none; `owner` owns the semaphore.
+    pub(crate) fn tried(
+        owner: impl FnOnce() -> Owner,
+        semaphore: &Semaphore,
+    ) -> Result<Self, TryAcquireError> {
+        semaphore.take(1).map(|()| Self::new(owner(), 1))
     }
 
     /// Takes the permit out of circulation for good.

@@ -1,7 +1,8 @@
 //! Bounded semaphores: never more permits than at first.
 
 use crate::hand::{Hand, ready};
-use kasasagi_sync::{BoundedSemaphore, Semaphore, TooManyPermits};
+use kasasagi_primitive::sync::Arc;
+use kasasagi_sync::{BoundedSemaphore, Semaphore, TooManyPermits, TryAcquireError};
 
 #[test]
 fn sem_01_default_is_one_and_zero_is_locked() {
@@ -48,6 +49,41 @@ fn sem_13_waiters_are_served_as_by_a_semaphore() {
     limit.close();
     assert!(hand.ready().is_err() && limit.is_closed());
     drop(permit);
+}
+
+#[test]
+fn sem_13_an_owned_permit_keeps_its_semaphore_and_returns_to_it() {
+    let limit = Arc::new(BoundedSemaphore::new(1));
+    let permit = ready(BoundedSemaphore::acquire_owned(Arc::clone(&limit))).expect("it is open");
+    let mut second = Hand::waiting(BoundedSemaphore::acquire_owned(Arc::clone(&limit)));
+    let refused = BoundedSemaphore::try_acquire_owned(&limit);
+    assert_eq!(refused.err(), Some(TryAcquireError::NoPermits));
+    assert_eq!(Arc::strong_count(&limit), 3);
+    std::thread::spawn(move || drop(permit)).join().expect("it may be dropped elsewhere");
+    assert_eq!(second.wakes(), 1);
+    second.ready().expect("it is open").forget();
+    drop(second);
+    assert_eq!((Arc::strong_count(&limit), limit.available_permits()), (1, 0));
+    assert_eq!(limit.add_permits(1), Ok(()));
+    let permit = BoundedSemaphore::try_acquire_owned(&limit).expect("one is free");
+    assert_eq!(limit.add_permits(1), Ok(()), "nobody can know that it will return");
+    drop(permit);
+    assert_eq!(limit.available_permits(), 1, "never more than at first");
+    limit.close();
+    let refused = BoundedSemaphore::try_acquire_owned(&limit);
+    assert_eq!(refused.err(), Some(TryAcquireError::Closed));
+    assert!(ready(BoundedSemaphore::acquire_owned(Arc::clone(&limit))).is_err());
+    assert_eq!(Arc::strong_count(&limit), 1);
+}
+
+#[test]
+fn a_semaphore_gives_an_owned_permit_at_once_or_not_at_all() {
+    let limit = Arc::new(Semaphore::new(1));
+    let permit = Semaphore::try_acquire_owned(&limit).expect("one is free");
+    assert!(Semaphore::try_acquire_owned(&limit).is_err());
+    assert_eq!(Arc::strong_count(&limit), 2, "what is refused keeps nothing");
+    drop(permit);
+    assert_eq!((Arc::strong_count(&limit), limit.available_permits()), (1, 1));
 }
 
 #[test]

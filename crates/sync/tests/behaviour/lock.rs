@@ -2,7 +2,9 @@
 
 use crate::hand::{Hand, ready, wakes};
 use kasasagi_primitive::sync::Arc;
-use kasasagi_sync::{Lock, LockGuard, Locking, MappedLockGuard, WouldBlock};
+use kasasagi_sync::{
+    Lock, LockGuard, Locking, MappedLockGuard, OwnedLockGuard, OwnedMappedLockGuard, WouldBlock,
+};
 use std::future::Future;
 
 fn line<T>(lock: &Lock<T>, n: usize) -> Vec<Hand<Locking<'_, T>>> {
@@ -158,6 +160,30 @@ fn a_guard_of_a_part_holds_the_whole_lock() {
     assert_eq!(format!("{guard:?}"), "13");
     drop(guard);
     assert_eq!(lock.into_inner(), (1, [2, 13]));
+}
+
+#[test]
+fn lock_16_an_owned_guard_of_a_part_holds_the_whole_lock_and_keeps_it() {
+    let lock = Arc::new(Lock::new((1, [2, 3])));
+    let guard = ready(Lock::lock_owned(Arc::clone(&lock)));
+    let guard = OwnedLockGuard::map(guard, |pair| &mut pair.1);
+    let mut guard = OwnedMappedLockGuard::map(guard, |both| &mut both[1]);
+    let mut behind = Hand::waiting(lock.lock());
+    *guard += 10;
+    assert_eq!((format!("{guard:?}"), Arc::strong_count(&lock)), ("13".into(), 2));
+    std::thread::spawn(move || drop(guard)).join().expect("a guard may be dropped elsewhere");
+    assert_eq!((behind.wakes(), Arc::strong_count(&lock)), (1, 1));
+    assert_eq!(*behind.ready(), (1, [2, 13]));
+}
+
+#[test]
+fn a_map_of_an_owned_guard_that_panics_releases_the_lock() {
+    let lock = Arc::new(Lock::new(1));
+    let guard = ready(Lock::lock_owned(Arc::clone(&lock)));
+    let map = || drop(OwnedLockGuard::map(guard, |_| -> &mut i32 { panic!("in the map") }));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(map)).is_err());
+    assert!(!lock.is_locked());
+    assert_eq!(Arc::strong_count(&lock), 1);
 }
 
 #[test]

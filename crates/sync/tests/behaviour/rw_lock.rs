@@ -2,7 +2,10 @@
 
 use crate::hand::{Hand, ready};
 use kasasagi_primitive::sync::Arc;
-use kasasagi_sync::{MappedWriteGuard, OwnedWriteGuard, ReadGuard, RwLock, WouldBlock, WriteGuard};
+use kasasagi_sync::{
+    MappedWriteGuard, OwnedMappedWriteGuard, OwnedReadGuard, OwnedWriteGuard, ReadGuard, RwLock,
+    WouldBlock, WriteGuard,
+};
 
 #[test]
 fn many_read_at_a_time_and_one_writes() {
@@ -160,4 +163,24 @@ fn a_waker_that_panics_in_a_downgrade_does_not_keep_the_lock() {
     drop(reader);
     assert_eq!(format!("{lock:?}"), "RwLock { readers: 0, writing: false, waiters: 0, .. }");
     assert!(lock.try_write().is_ok(), "nobody has it");
+}
+
+#[test]
+fn owned_guards_of_parts_keep_the_lock_and_what_it_promises() {
+    let lock = Arc::new(RwLock::new((1, [2, 3])));
+    let guard = ready(RwLock::write_owned(Arc::clone(&lock)));
+    let guard = OwnedWriteGuard::map(guard, |pair| &mut pair.1);
+    let mut guard = OwnedMappedWriteGuard::map(guard, |both| &mut both[0]);
+    *guard += 10;
+    assert_eq!(format!("{guard:?}"), "12");
+    assert!(lock.try_read().is_err(), "it is alone");
+    std::thread::spawn(move || drop(guard)).join().expect("a guard may be dropped elsewhere");
+    let guard = ready(RwLock::read_owned(Arc::clone(&lock)));
+    let guard = OwnedReadGuard::map(guard, |pair| &pair.1);
+    let guard = OwnedReadGuard::map(guard, |both| &both[0]);
+    assert_eq!((*guard, Arc::strong_count(&lock)), (12, 2));
+    assert!(lock.try_read().is_ok() && lock.try_write().is_err(), "it is among readers");
+    drop(guard);
+    assert!(lock.try_write().is_ok());
+    assert_eq!(Arc::strong_count(&lock), 1);
 }

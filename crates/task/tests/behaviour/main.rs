@@ -5,4 +5,5 @@ mod auto_traits;
 mod lifecycle;
 mod nested;
 mod panics;
+mod plain;
 mod support;

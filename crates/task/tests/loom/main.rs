@@ -11,6 +11,7 @@ mod ends;
 mod join;
 mod overflow;
 mod owner;
+mod plain;
 mod scan;
 mod scopes;
 mod support;
