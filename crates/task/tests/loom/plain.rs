@@ -1,10 +1,13 @@
 //! Plain requests to cancel, which stand in one word: against those who need a cold part, the run, and the end.
 
-use crate::support::{Drops, Joiner, Queue, assert_no_blocks, join_all, spawn, waits_for};
+use crate::support::{
+    Drops, Joiner, Queue, assert_no_blocks, join_all, run_once, spawn, waits_for,
+};
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use kasasagi_primitive::thread;
+use kasasagi_task::Ran;
 use kasasagi_task::slab::Heap;
 use std::future::pending;
 
@@ -174,6 +177,33 @@ fn task_ended_by_a_plain_request_tells_so_though_it_is_named() {
         let output = task.try_take().expect("it has ended");
         assert!(is_asked || output.is_ok(), "nothing but this request ended it");
         drop((task, output));
+        assert_no_blocks(&heap);
+    });
+}
+
+/// Race: a request of who waits for a task was taken back, and its mark leads the runner to another one. That is offered to
+/// the task that is waited for, as any is.
+///
+/// Mutation `primitive-plain-taken-while-it-waits`: a request that comes after the look for one is taken without the offer.
+#[test]
+fn task_asked_plainly_while_it_waits_for_a_task_has_that_one_asked() {
+    explore("task_plain_joins", || {
+        let (heap, queue) = (Heap::new(), Queue::new(2));
+        let (due, child) = spawn(&heap, &queue, 2, pending::<()>());
+        assert!(matches!(run_once(due), Ran::Pending));
+        let reference = child.handle();
+        let (due, task) = spawn(&heap, &queue, 1, async move {
+            let _ = child.await;
+        });
+        assert!(matches!(run_once(due), Ran::Pending));
+        assert!(task.cancel());
+        assert_eq!(task.uncancel(), 0);
+        let threads = [thread::spawn(move || assert!(task.cancel(), "nothing else ends it"))];
+        // It never ends, if the child was not asked.
+        queue.run();
+        join_all(threads);
+        assert!(reference.is_cancelled());
+        drop(reference);
         assert_no_blocks(&heap);
     });
 }
