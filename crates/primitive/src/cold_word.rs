@@ -54,7 +54,7 @@ impl Plain {
 pub(crate) struct ColdWord(AtomicPtr<()>);
 
 /// What it says.
-enum View<'a> {
+pub(crate) enum View<'a> {
     Bare,
     Plain(Plain),
     Cold(&'a Cold),
@@ -110,9 +110,14 @@ impl ColdWord {
         View::Plain(Plain { place, by_parent: has(BY_PARENT), is_taken: has(TAKEN) })
     }
 
+    /// What it says now. Whoever asks for the one and then for the other may find neither: the one becomes the other.
+    pub(crate) fn look(&self) -> View<'_> {
+        Self::view(self.0.load(Ordering::Acquire))
+    }
+
     /// The plain request, if there is one.
     pub(crate) fn plain(&self) -> Option<Plain> {
-        match Self::view(self.0.load(Ordering::Acquire)) {
+        match self.look() {
             View::Plain(plain) => Some(plain),
             View::Bare | View::Cold(_) => None,
         }
@@ -196,7 +201,7 @@ fn drop_at(word: *mut ()) {
 
 impl fmt::Debug for ColdWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Self::view(self.0.load(Ordering::Acquire)) {
+        match self.look() {
             View::Bare => f.write_str("Bare"),
             View::Plain(plain) => plain.fmt(f),
             View::Cold(cold) => cold.fmt(f),

@@ -6,7 +6,7 @@
 
 use crate::MODEL;
 use crate::cold::Cold;
-use crate::cold_word::ColdWord;
+use crate::cold_word::{ColdWord, View};
 use crate::request::Cause;
 use crate::scope::{Tree, count_wait};
 use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -136,10 +136,11 @@ impl TaskContext {
         if self.cold.withdraw() {
             return false;
         }
-        match self.cold() {
-            None => self.cold.plain().is_some(),
+        match self.cold.look() {
+            View::Bare => false,
+            View::Plain(_) => true,
             // A cold part was made of it. What is pending there may be another's by now, and is left as it is.
-            Some(cold) => !cold.request.lock().is_pending(),
+            View::Cold(cold) => !cold.request.lock().is_pending(),
         }
     }
 
@@ -155,28 +156,30 @@ impl TaskContext {
 
     /// What ends the task, whose plain request was taken.
     pub fn plain_cause(&self) -> Cause {
-        let cause = match (self.cold.plain(), self.cold()) {
-            (Some(plain), _) => plain.cause(self.parent_task()),
+        let cause = match self.cold.look() {
+            View::Plain(plain) => plain.cause(self.parent_task()),
             // A cold part was made of it since.
-            (None, Some(cold)) => cold.request.lock().cause().clone(),
-            (None, None) => Cause::default(),
+            View::Cold(cold) => cold.request.lock().cause().clone(),
+            View::Bare => Cause::default(),
         };
         Cause { interrupted: self.wait.get().and_then(|wait| wait.place), ..cause }
     }
 
     /// How many requests to cancel the task were counted and not taken back.
     pub fn requests(&self) -> usize {
-        match self.cold() {
-            Some(cold) => cold.request.lock().requests() as usize,
-            None => self.cold.plain().iter().len(),
+        match self.cold.look() {
+            View::Bare => 0,
+            View::Plain(_) => 1,
+            View::Cold(cold) => cold.request.lock().requests() as usize,
         }
     }
 
     /// Whether something is to be delivered; once the task is done: whether it never saw what was asked of it.
     pub fn is_asked(&self) -> bool {
-        match self.cold() {
-            Some(cold) => cold.request.lock().is_pending(),
-            None => self.cold.plain().is_some_and(|plain| !plain.is_taken),
+        match self.cold.look() {
+            View::Bare => false,
+            View::Plain(plain) => !plain.is_taken,
+            View::Cold(cold) => cold.request.lock().is_pending(),
         }
     }
 

@@ -41,14 +41,13 @@ pub fn begin(context: &TaskContext) -> Begun {
 
 fn begin_in(context: &TaskContext, errands: &mut Errands) -> Begun {
     let joins = context.first_wait() != 0;
-    // What is offered to waits needs a tree, and so a cold part.
-    let cold = if joins && context.is_asked_plainly() {
-        context.cold_or_new()
-    } else if context.take_plain() {
+    // What is offered to waits needs a tree, and so a cold part. A request that comes after this look is shown after it.
+    if joins && context.is_asked_plainly() {
+        let _ = context.cold_or_new();
+    } else if !joins && context.take_plain() {
         return Begun::CancelledPlainly;
-    } else if let Some(cold) = context.cold() {
-        cold
-    } else {
+    }
+    let Some(cold) = context.cold() else {
         context.begin();
         return Begun::Poll;
     };

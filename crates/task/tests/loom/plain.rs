@@ -1,11 +1,15 @@
 //! Plain requests to cancel, which stand in one word: against those who need a cold part, the run, and the end.
 
-use crate::support::{Drops, Joiner, Queue, assert_no_blocks, join_all, spawn, waits_for};
+use crate::support::{
+    Drops, Joiner, Queue, assert_no_blocks, join_all, run_once, spawn, waits_for,
+};
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use kasasagi_primitive::thread;
+use kasasagi_task::Ran;
 use kasasagi_task::slab::Heap;
+use std::future::pending;
 
 /// Race: a task is asked plainly while another thread has something to note of it. The request is delivered, and the note
 /// stays.
@@ -100,7 +104,7 @@ fn task_cancelled_plainly_lives_as_long_as_its_error() {
         let token = futures.token();
         let (due, mut task) = spawn(&heap, &queue, 1, async move {
             let _token = token;
-            std::future::pending::<()>().await;
+            pending::<()>().await;
         });
         queue.push(due);
         let reference = task.handle();
@@ -119,6 +123,87 @@ fn task_cancelled_plainly_lives_as_long_as_its_error() {
         queue.run();
         join_all(threads);
         assert_eq!((futures.all(), futures.outside()), (1, 0), "a runner drops the future, once");
+        assert_no_blocks(&heap);
+    });
+}
+
+/// Race: a cold part is made of a plain request while somebody asks how often the task was asked.
+///
+/// Mutation `primitive-plain-counted-apart`: the cold part is looked for first, and the request after it.
+#[test]
+fn task_asked_plainly_counts_as_asked_while_it_is_named() {
+    explore("task_plain_counted", || {
+        let (heap, queue, futures) = (Heap::new(), Queue::new(1), Drops::new());
+        let never = Arc::new(AtomicBool::new(false));
+        let (task, [waker]) = waits_for(&heap, &queue, futures.token(), [&never]);
+        drop(waker);
+        assert!(task.cancel());
+        let (names, asks) = (task.handle(), task.handle());
+        let threads = [
+            thread::spawn(move || names.set_name("named")),
+            thread::spawn(move || assert_eq!(asks.cancelling(), 1, "it was asked once")),
+        ];
+        join_all(threads);
+        queue.run();
+        drop(task);
+        assert_no_blocks(&heap);
+    });
+}
+
+/// Race: as in `task_ended_by_a_plain_request_tells_so_whoever_asked`, and the task is named after its end. Who asked is told
+/// that it was in time all the same.
+///
+/// Mutation `primitive-plain-void-apart`: the cold part is looked for first, and the request after it.
+#[test]
+fn task_ended_by_a_plain_request_tells_so_though_it_is_named() {
+    explore("task_plain_told_named", || {
+        let (heap, queue, futures) = (Heap::new(), Queue::new(1), Drops::new());
+        let flag = Arc::new(AtomicBool::new(false));
+        let (mut task, [waker]) = waits_for(&heap, &queue, futures.token(), [&flag]);
+        drop(waker);
+        assert!(task.cancel());
+        assert_eq!(task.uncancel(), 0);
+        flag.store(true, Relaxed);
+        let asks = task.handle();
+        let told = std::sync::Arc::new(std::sync::Mutex::new(false));
+        let tells = std::sync::Arc::clone(&told);
+        let threads = [thread::spawn(move || {
+            *tells.lock().expect("nobody panics here") = asks.cancel();
+        })];
+        queue.run();
+        task.handle().set_name("late");
+        join_all(threads);
+        let is_asked = *told.lock().expect("nobody panics here");
+        let output = task.try_take().expect("it has ended");
+        assert!(is_asked || output.is_ok(), "nothing but this request ended it");
+        drop((task, output));
+        assert_no_blocks(&heap);
+    });
+}
+
+/// Race: a request of who waits for a task was taken back, and its mark leads the runner to another one. That is offered to
+/// the task that is waited for, as any is.
+///
+/// Mutation `primitive-plain-taken-while-it-waits`: a request that comes after the look for one is taken without the offer.
+#[test]
+fn task_asked_plainly_while_it_waits_for_a_task_has_that_one_asked() {
+    explore("task_plain_joins", || {
+        let (heap, queue) = (Heap::new(), Queue::new(2));
+        let (due, child) = spawn(&heap, &queue, 2, pending::<()>());
+        assert!(matches!(run_once(due), Ran::Pending));
+        let reference = child.handle();
+        let (due, task) = spawn(&heap, &queue, 1, async move {
+            let _ = child.await;
+        });
+        assert!(matches!(run_once(due), Ran::Pending));
+        assert!(task.cancel());
+        assert_eq!(task.uncancel(), 0);
+        let threads = [thread::spawn(move || assert!(task.cancel(), "nothing else ends it"))];
+        // It never ends, if the child was not asked.
+        queue.run();
+        join_all(threads);
+        assert!(reference.is_cancelled());
+        drop(reference);
         assert_no_blocks(&heap);
     });
 }
