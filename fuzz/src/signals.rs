@@ -61,6 +61,8 @@ trait Model {
     fn look(&mut self, waiters: &mut [Waiter<'_>], at: usize) -> Result<Answer, Place>;
     /// One that was told so has looked, or left.
     fn left(&mut self, waiters: &mut [Waiter<'_>], place: Place);
+    /// One has left that was woken, and told nothing.
+    fn left_unheard(&mut self, _: &mut [Waiter<'_>], _: Place) {}
     fn set(&mut self, waiters: &mut [Waiter<'_>]);
     fn clear(&mut self, waiters: &mut [Waiter<'_>]);
 }
@@ -103,6 +105,8 @@ enum Phase {
 struct Meeting {
     parties: usize,
     phase: Phase,
+    /// Filling: one of those outside has looked since, and so all of them are in.
+    came_in: bool,
 }
 
 /// Those of a place, who has been there longest first.
@@ -127,16 +131,24 @@ impl Meeting {
 
     fn let_go(&mut self, waiters: &mut [Waiter<'_>], all: &[usize]) {
         self.phase = Phase::Draining;
+        self.came_in = false;
         for (number, at) in all.iter().enumerate() {
             waiters[*at].place = Place::Told(Some(number), true);
             waiters[*at].wake();
         }
     }
 
-    fn send_away(waiters: &mut [Waiter<'_>], from: Place) {
+    fn send_away(waiters: &mut [Waiter<'_>], from: Place, was_in: bool) {
         for at in of(waiters, from) {
-            waiters[at].place = Place::Told(None, from == Place::Line);
+            waiters[at].place = Place::Told(None, was_in);
             waiters[at].wake();
+        }
+    }
+
+    /// The first of those outside is to come in, for all.
+    fn rouse(waiters: &mut [Waiter<'_>]) {
+        if let Some(first) = of(waiters, Place::Outside).first() {
+            waiters[*first].wake();
         }
     }
 
@@ -176,7 +188,8 @@ impl Model for Meeting {
         if place == Place::Outside && self.phase == Phase::Filling {
             let come = self.come(waiters);
             if come.len() < self.parties {
-                return Err(Place::Line);
+                self.came_in = true;
+                return Err(Place::Outside);
             }
             // It has left its waker anew, and is woken with the others, for nothing.
             waiters[at].is_armed = true;
@@ -193,18 +206,28 @@ impl Model for Meeting {
         let drains = matches!(self.phase, Phase::Draining | Phase::Resetting);
         if is_one_of_them && drains && inside(waiters) == 0 {
             self.phase = Phase::Filling;
-            for at in of(waiters, Place::Outside) {
-                waiters[at].wake();
-            }
+            self.came_in = false;
+            Self::rouse(waiters);
+        }
+    }
+
+    fn left_unheard(&mut self, waiters: &mut [Waiter<'_>], place: Place) {
+        if place == Place::Outside && self.phase == Phase::Filling && !self.came_in {
+            Self::rouse(waiters);
         }
     }
 
     fn set(&mut self, waiters: &mut [Waiter<'_>]) {
         match self.phase {
-            Phase::Filling if of(waiters, Place::Line).is_empty() => {}
             Phase::Filling => {
-                self.phase = Phase::Resetting;
-                Self::send_away(waiters, Place::Line);
+                if self.came_in {
+                    Self::send_away(waiters, Place::Outside, true);
+                }
+                Self::send_away(waiters, Place::Line, true);
+                if inside(waiters) > 0 {
+                    self.phase = Phase::Resetting;
+                    self.came_in = false;
+                }
             }
             Phase::Draining => {
                 self.phase = Phase::Resetting;
@@ -219,8 +242,8 @@ impl Model for Meeting {
     fn clear(&mut self, waiters: &mut [Waiter<'_>]) {
         self.phase = Phase::Broken;
         Self::take_back(waiters);
-        Self::send_away(waiters, Place::Line);
-        Self::send_away(waiters, Place::Outside);
+        Self::send_away(waiters, Place::Line, true);
+        Self::send_away(waiters, Place::Outside, std::mem::take(&mut self.came_in));
     }
 }
 
@@ -284,6 +307,9 @@ impl<'a, M: Model> World<'a, M> {
             }
             Op::Drop(at) if !self.waiters.is_empty() => {
                 let one = self.waiters.remove(usize::from(at) % self.waiters.len());
+                if !one.is_armed {
+                    self.model.left_unheard(&mut self.waiters, one.place);
+                }
                 self.model.left(&mut self.waiters, one.place);
             }
             Op::Set => self.model.set(&mut self.waiters),
@@ -325,7 +351,7 @@ fn event(ops: &[Op]) {
 
 fn barrier(parties: usize, ops: &[Op]) {
     let barrier = Barrier::new(parties);
-    let mut world = World::new(Meeting { parties, phase: Phase::Filling });
+    let mut world = World::new(Meeting { parties, phase: Phase::Filling, came_in: false });
     for op in ops {
         match op {
             Op::Ask(n) => {
