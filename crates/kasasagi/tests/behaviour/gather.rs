@@ -3,6 +3,7 @@
 use crate::flavour::{for_one_worker, in_each_flavour, on_each, run};
 use crate::settled;
 use futures_channel::oneshot;
+use kasasagi::sync::Event;
 use kasasagi::{
     FutureExt, gather, map_concurrent, shield, spawn, task, time, try_gather, yield_now,
 };
@@ -432,19 +433,28 @@ fn gath_05_after_an_error_a_limited_gather_starts_no_more() {
     on_each(|runtime| {
         run(runtime, async {
             let started = Arc::new(AtomicUsize::new(0));
+            // Those behind the one that fails keep their place until the error was seen, however late that is.
+            let seen = Arc::new(Event::new());
             let children = || {
-                let started = Arc::clone(&started);
+                let (started, seen) = (Arc::clone(&started), Arc::clone(&seen));
                 (0..100).map(move |n| {
                     started.fetch_add(1, Ordering::SeqCst);
-                    async move { if n == 3 { Err(n) } else { Ok(n) } }
+                    let seen = Arc::clone(&seen);
+                    async move {
+                        if n > 3 {
+                            seen.wait().await;
+                        }
+                        if n == 3 { Err(n) } else { Ok(n) }
+                    }
                 })
             };
             let error = try_gather(children()).limit(2).await.expect_err("the fourth fails");
             assert_eq!(error.into_error().ok(), Some(3));
-            assert!(started.load(Ordering::SeqCst) <= 6);
+            assert!(started.load(Ordering::SeqCst) <= 5);
             let error = gather(children()).limit(2).first_error().await;
             assert_eq!(error.expect_err("the fourth fails").into_error().ok(), Some(3));
-            assert!(started.load(Ordering::SeqCst) <= 12);
+            assert!(started.load(Ordering::SeqCst) <= 10);
+            seen.set();
         });
     });
 }
