@@ -1,0 +1,196 @@
+//! Offers: what was given to a future of a task, and is taken back if the task goes on without looking at it.
+//!
+//! A task knows the lines in which futures wait that it has polled. At the end of a poll that is pending, and has no wake
+//! outstanding, it asks each of them that has offers whether one was left to lie. It holds the lines, which are shared with
+//! those who wait in them, and so no future has to be where it was: it may have been moved, forgotten or dropped.
+
+use crate::cell::UnsafeCell;
+use crate::task_context::{self, TaskContext};
+use crate::wake_batch::drop_payload;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::Arc;
+
+/// A poll of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// The task's number.
+    pub task: u64,
+    /// The number of the poll, counted while the task waits in lines.
+    pub poll: u32,
+}
+
+impl At {
+    /// In no task.
+    pub const NOWHERE: Self = Self { task: 0, poll: 0 };
+
+    /// The poll under way on this thread.
+    #[inline]
+    pub fn here() -> Self {
+        let here = task_context::with(|context| {
+            // A task that has no cold part has joined no line in an earlier poll.
+            let poll = context.cold().map_or(0, |_| poll_of(context));
+            Self { task: context.id, poll }
+        });
+        here.unwrap_or(Self::NOWHERE)
+    }
+}
+
+/// A line in which offers are made.
+pub trait Line: Send + Sync {
+    /// Whether there are offers: a look without the lock, which sees those whose wake has come.
+    fn has_offers(&self) -> bool;
+
+    /// Takes back, and gives to others, what was offered to the task and not looked at.
+    fn take_back(&self, at: At) -> Taken;
+}
+
+/// What [`Line::take_back`] did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Taken {
+    /// So many of the task's waiters have missed their turn.
+    pub missed: u32,
+    /// Others will, if one more poll does not look at them.
+    pub is_left: bool,
+}
+
+/// The lines in which a task waits.
+#[derive(Default)]
+pub(crate) struct Lines {
+    poll: u32,
+    /// How many of those below have waiters.
+    busy: u32,
+    // One that has none is kept for the next time.
+    known: Vec<Known>,
+}
+
+struct Known {
+    line: Arc<dyn Line>,
+    waiters: u32,
+}
+
+/// How many lines are kept although the task waits in none of them: a guess.
+const KEPT: usize = 4;
+
+/// Where the lines of a task stand. Touched only by the thread that polls it.
+pub(crate) struct Place(pub(crate) UnsafeCell<RefCell<Lines>>);
+
+impl Default for Place {
+    fn default() -> Self {
+        Self(UnsafeCell::new(RefCell::default()))
+    }
+}
+
+fn poll_of(context: &TaskContext) -> u32 {
+    task_context::with_lines(context, |lines| lines.poll)
+}
+
+/// A future of the polled task waits in `line` from now on; says where.
+pub fn join<L: Line + 'static>(line: &Arc<L>) -> At {
+    let joined = task_context::with(|context| {
+        task_context::with_lines(context, |lines| {
+            lines.add(line);
+            At { task: context.id, poll: lines.poll }
+        })
+    });
+    joined.unwrap_or(At::NOWHERE)
+}
+
+/// A future that had joined `line`, in the poll `at` or before, waits no more. It may be in another task by now, or in
+/// none; then the task that it was in remains a little too careful.
+pub fn part<L: Line>(line: &Arc<L>, at: At) {
+    task_context::with(|context| {
+        if context.id == at.task {
+            task_context::with_lines(context, |lines| lines.subtract(line_address(&**line), 1));
+        }
+    });
+}
+
+fn line_address<L: ?Sized>(line: &L) -> *const () {
+    ptr::from_ref(line).cast()
+}
+
+impl Lines {
+    fn add<L: Line + 'static>(&mut self, line: &Arc<L>) {
+        let address = line_address(&**line);
+        let known = self.known.iter_mut().find(|known| line_address(&*known.line) == address);
+        if let Some(known) = known {
+            self.busy += u32::from(known.waiters == 0);
+            known.waiters += 1;
+            return;
+        }
+        self.busy += 1;
+        let new = Known { line: Arc::<L>::clone(line), waiters: 1 };
+        let is_full = self.known.len() >= KEPT;
+        match self.known.iter_mut().find(|known| is_full && known.waiters == 0) {
+            Some(idle) => *idle = new,
+            None => self.known.push(new),
+        }
+    }
+
+    fn subtract(&mut self, address: *const (), waiters: u32) {
+        let known = self.known.iter_mut().find(|known| line_address(&*known.line) == address);
+        // Not there, or none: a future came back that was in another task meanwhile.
+        if let Some(known) = known.filter(|known| known.waiters > 0) {
+            known.waiters = known.waiters.saturating_sub(waiters);
+            self.busy -= u32::from(known.waiters == 0);
+        }
+    }
+
+    /// Whether the task waits in some line.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy > 0
+    }
+}
+
+/// Begins a poll of the polled task, which waits in lines.
+#[inline]
+pub fn begin() {
+    task_context::with(|context| {
+        task_context::with_lines(context, |lines| lines.poll = lines.poll.wrapping_add(1));
+    });
+}
+
+/// Ends a poll of the polled task that is pending, and has no wake outstanding: takes back what was left to lie. Says
+/// whether the task is to be polled once more, to look at it first.
+pub fn end() -> bool {
+    task_context::with(|context| {
+        let has_offers = |lines: &mut Lines| lines.known.iter().any(Known::may_be_left);
+        task_context::with_lines(context, has_offers) && look_through(context)
+    })
+    .unwrap_or(false)
+}
+
+impl Known {
+    fn may_be_left(&self) -> bool {
+        self.waiters > 0 && self.line.has_offers()
+    }
+}
+
+#[cold]
+fn look_through(context: &TaskContext) -> bool {
+    let mut is_left = false;
+    let mut i = 0;
+    loop {
+        let found = task_context::with_lines(context, |lines| {
+            // Nobody is left who could wait in it: the futures were forgotten.
+            lines.known.retain(|known| Arc::strong_count(&known.line) > 1);
+            let rest = lines.known.iter().enumerate().skip(i);
+            let found = rest.into_iter().find(|(_, known)| known.may_be_left());
+            let at = At { task: context.id, poll: lines.poll };
+            found.map(|(i, known)| (i, Arc::clone(&known.line), at))
+        });
+        let Some((at, line, poll)) = found else { return is_left };
+        i = at + 1;
+        // Wakers of others may panic, which is not this task's.
+        match catch_unwind(AssertUnwindSafe(|| line.take_back(poll))) {
+            Ok(taken) => {
+                is_left |= taken.is_left;
+                let address = line_address(&*line);
+                task_context::with_lines(context, |lines| lines.subtract(address, taken.missed));
+            }
+            Err(payload) => drop_payload(payload),
+        }
+    }
+}
