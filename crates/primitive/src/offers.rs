@@ -4,6 +4,7 @@
 //! outstanding, it asks each of them that has offers whether one was left to lie. It holds the lines, which are shared with
 //! those who wait in them, and so no future has to be where it was: it may have been moved, forgotten or dropped.
 
+use crate::MODEL;
 use crate::cell::UnsafeCell;
 use crate::task_context::{self, TaskContext};
 use crate::wake_batch::drop_payload;
@@ -42,8 +43,9 @@ pub trait Line: Send + Sync {
     /// Whether there are offers: a look without the lock, which sees those whose wake has come.
     fn has_offers(&self) -> bool;
 
-    /// Takes back, and gives to others, what was offered to the task and not looked at.
-    fn take_back(&self, at: At) -> Taken;
+    /// Takes back, and gives to others, what was offered to the task and not looked at; notes what it did before it wakes
+    /// anybody.
+    fn take_back(&self, at: At, taken: &mut Taken);
 }
 
 /// What [`Line::take_back`] did.
@@ -183,14 +185,21 @@ fn look_through(context: &TaskContext) -> bool {
         });
         let Some((at, line, poll)) = found else { return is_left };
         i = at + 1;
-        // Wakers of others may panic, which is not this task's.
-        match catch_unwind(AssertUnwindSafe(|| line.take_back(poll))) {
-            Ok(taken) => {
-                is_left |= taken.is_left;
-                let address = line_address(&*line);
-                task_context::with_lines(context, |lines| lines.subtract(address, taken.missed));
-            }
-            Err(payload) => drop_payload(payload),
-        }
+        let mut taken = Taken::default();
+        take_back(&*line, poll, &mut taken);
+        is_left |= taken.is_left;
+        let address = line_address(&*line);
+        task_context::with_lines(context, |lines| lines.subtract(address, taken.missed));
+    }
+}
+
+fn take_back(line: &dyn Line, at: At, taken: &mut Taken) {
+    if MODEL {
+        // A panic is the model's verdict, and must reach it.
+        return line.take_back(at, taken);
+    }
+    // Wakers of others may panic, which is not this task's.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| line.take_back(at, taken))) {
+        drop_payload(payload);
     }
 }

@@ -23,6 +23,7 @@ use crate::Closed;
 use acquire::Request;
 use line::Line;
 use kasasagi_primitive::const_new;
+use kasasagi_primitive::once::Once;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::wait_list::Waiter;
@@ -30,7 +31,6 @@ use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::task::{Context, Poll};
 
 /// The permits are in the line, and none in the word. Set and cleared under the line's lock only.
@@ -63,8 +63,8 @@ pub struct Semaphore {
     word: AtomicUsize,
     // Most that may be free.
     pub(crate) bound: usize,
-    // Its lock counts as std's, and so a model does not see how it comes here; but it sees the lock inside.
-    line: OnceLock<std::sync::Arc<Line>>,
+    // std's counts also in a model: what tasks hold of it is a trait object, which loom's cannot be.
+    line: Once<std::sync::Arc<Line>>,
 }
 
 /// What a waiter asks for, and what becomes of it.
@@ -113,7 +113,7 @@ impl Semaphore {
         #[track_caller]
         pub(crate) const fn bounded(permits: usize, bound: usize) -> Self {
             assert!(permits <= Self::MAX_PERMITS, "a semaphore has at most `MAX_PERMITS` permits");
-            Self { word: AtomicUsize::new(permits * ONE), bound, line: OnceLock::new() }
+            Self { word: AtomicUsize::new(permits * ONE), bound, line: Once::new() }
         }
     }
 

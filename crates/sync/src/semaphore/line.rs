@@ -144,18 +144,17 @@ impl offers::Line for Line {
         self.offers.load(Ordering::Relaxed) != 0
     }
 
-    fn take_back(&self, at: At) -> Taken {
+    fn take_back(&self, at: At, taken: &mut Taken) {
         let mut inside = self.lock();
-        let (mut missed, mut permits) = (0, 0);
-        let is_left = inside.list.withdraw(at, |want| {
-            missed += 1;
+        let mut permits = 0;
+        taken.is_left = inside.list.withdraw(at, |want| {
+            taken.missed += 1;
             permits += want.permits;
         });
-        if missed > 0 {
+        if taken.missed > 0 {
             inside.fill_up_with(permits);
             self.serve_all(inside, None);
         }
-        Taken { missed, is_left }
     }
 }
 

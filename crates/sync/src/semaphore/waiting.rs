@@ -3,6 +3,7 @@
 use super::line::{Inside, Line};
 use super::{CLOSED, Excess, ONE, Semaphore, TryAcquireError, WAITERS, Want};
 use crate::Closed;
+use kasasagi_primitive::hint;
 use kasasagi_primitive::offers::{self, At};
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
@@ -15,7 +16,22 @@ use std::task::{Context, Poll, Waker};
 impl Semaphore {
     #[inline]
     pub(super) fn line(&self) -> &Arc<Line> {
-        self.line.get_or_init(|| Arc::new(Line::new(self.bound)))
+        match self.line.get() {
+            Some(line) => line,
+            None => self.make_line(),
+        }
+    }
+
+    #[cold]
+    fn make_line(&self) -> &Arc<Line> {
+        // Fails if another is there first, or is being written: that takes it a few instructions.
+        let _ = self.line.set(Arc::new(Line::new(self.bound)));
+        loop {
+            if let Some(line) = self.line.get() {
+                return line;
+            }
+            hint::spin_loop();
+        }
     }
 
     /// Whether the permits are in the line; the lock is held.
