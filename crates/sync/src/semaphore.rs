@@ -21,12 +21,12 @@ pub use permit::{OwnedPermit, Permit};
 
 use crate::Closed;
 use acquire::Request;
-use line::Line;
 use kasasagi_primitive::const_new;
 use kasasagi_primitive::once::Once;
-use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::sync::Arc;
+use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::wait_list::Waiter;
+use line::Line;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;

@@ -68,12 +68,10 @@ impl Runnable {
                 }
                 match self.poll(&gone) {
                     Poll::Ready(()) => Look::Ready,
-                    Poll::Pending => {
-                        match scope::end(context, task.state().is_unwoken(start)) {
-                            Ended::Quiet if in_line => Look::Pending(self.end_in_line(start)),
-                            ended => Look::Pending(ended),
-                        }
-                    }
+                    Poll::Pending => match scope::end(context, task.state().is_unwoken(start)) {
+                        Ended::Quiet if in_line => Look::Pending(self.end_in_line(start)),
+                        ended => Look::Pending(ended),
+                    },
                 }
             }
         });

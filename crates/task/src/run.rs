@@ -84,7 +84,7 @@ impl Runnable {
         }
     }
 
-    #[inline(never)]
+    #[cold]
     fn run_uncommon(self, start: Snapshot) -> Ran {
         if !start.has(CANCEL) && self.0.header().rest.context.is_in_line_only() {
             return self.run_in_line(start);

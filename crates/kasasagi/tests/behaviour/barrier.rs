@@ -142,7 +142,8 @@ fn barr_10_11_13_a_reset_while_it_drains_reaches_who_has_not_left() {
         use std::task::{Context, Poll, Waker};
         let poll = |future: &mut std::pin::Pin<Box<kasasagi::sync::BarrierWait<'_>>>| {
             // Several times: a unit of the budget may be refused, under chaos any.
-            let mut polls = (0..32).map(|_| future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+            let mut polls =
+                (0..32).map(|_| future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
             polls.find(Poll::is_ready).unwrap_or(Poll::Pending)
         };
         for is_last_left in [false, true] {

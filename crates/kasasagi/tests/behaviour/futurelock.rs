@@ -366,44 +366,65 @@ impl Wake for Branch {
     }
 }
 
+/// Waits for the lock in a branch, whose turn comes only after some polls in which others have theirs.
+async fn in_a_branch(lock: &Lock<()>, yields: bool) {
+    let mut waits = pin!(lock.lock());
+    let mut branch = None::<Arc<Branch>>;
+    let mut others = 0;
+    let mut turn = Box::pin(yield_now());
+    poll_fn(|cx| {
+        let branch = branch.get_or_insert_with(|| {
+            let task = cx.waker().clone();
+            Arc::new(Branch { woken: AtomicBool::new(true), task })
+        });
+        if !branch.woken.load(Ordering::SeqCst) {
+            return Poll::Pending;
+        }
+        if others > 0 {
+            others -= 1;
+            if yields {
+                if turn.as_mut().poll(cx).is_ready() {
+                    turn = Box::pin(yield_now());
+                    cx.waker().wake_by_ref();
+                }
+            } else {
+                cx.waker().wake_by_ref();
+            }
+            return Poll::Pending;
+        }
+        others = 5;
+        branch.woken.store(false, Ordering::SeqCst);
+        let waker = Waker::from(Arc::clone(branch));
+        waits.as_mut().poll(&mut Context::from_waker(&waker)).map(drop)
+    })
+    .await;
+}
+
 #[test]
 fn futurelock_a_branch_that_is_polled_on_its_own_wake_keeps_its_turn() {
     for_one_worker(|build| {
         run(&build(), async {
-            let (lock, log) = (Arc::new(Lock::new(())), Log::default());
-            let (holder, end) = held(&lock).await;
-            let of_task = Arc::clone(&lock);
-            let of_log = log.clone();
-            let task = spawn(async move {
-                let mut waits = pin!(of_task.lock());
-                let mut branch = None::<Arc<Branch>>;
-                let guard = poll_fn(|cx| {
-                    let branch = branch.get_or_insert_with(|| {
-                        let task = cx.waker().clone();
-                        Arc::new(Branch { woken: AtomicBool::new(true), task })
-                    });
-                    if branch.woken.swap(false, Ordering::SeqCst) {
-                        let waker = Waker::from(Arc::clone(branch));
-                        return waits.as_mut().poll(&mut Context::from_waker(&waker));
-                    }
-                    Poll::Pending
-                })
-                .await;
-                of_log.note(1);
-                drop(guard);
-            });
-            waiters(&lock, 1).await;
-            let (other, of_log) = (Arc::clone(&lock), log.clone());
-            let other = spawn(async move {
-                let _guard = other.lock().await;
-                of_log.note(2);
-            });
-            waiters(&lock, 2).await;
-            end.set();
-            task.await.expect("it gets the lock");
-            other.await.expect("it gets the lock");
-            holder.await.expect("it ends");
-            assert_eq!(log.take(), [1, 2]);
+            for yields in [false, true] {
+                let (lock, log) = (Arc::new(Lock::new(())), Log::default());
+                let (holder, end) = held(&lock).await;
+                let (of_task, of_log) = (Arc::clone(&lock), log.clone());
+                let task = spawn(async move {
+                    in_a_branch(&of_task, yields).await;
+                    of_log.note(1);
+                });
+                waiters(&lock, 1).await;
+                let (other, of_log) = (Arc::clone(&lock), log.clone());
+                let other = spawn(async move {
+                    let _guard = other.lock().await;
+                    of_log.note(2);
+                });
+                waiters(&lock, 2).await;
+                end.set();
+                task.await.expect("it gets the lock");
+                other.await.expect("it gets the lock");
+                holder.await.expect("it ends");
+                assert_eq!(log.take(), [1, 2]);
+            }
         });
     });
 }

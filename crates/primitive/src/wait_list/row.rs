@@ -34,9 +34,7 @@ impl<T> Row<T> {
     pub(super) unsafe fn insert(&mut self, node: NonNull<Seat<T>>, behind: Link<T>) {
         let previous = match behind {
             // SAFETY: it is in this row, pinned until it is removed.
-            Some(behind) => unsafe {
-                with(behind, |behind| behind.previous.replace(node))
-            },
+            Some(behind) => unsafe { with(behind, |behind| behind.previous.replace(node)) },
             None => self.tail.replace(node),
         };
         // SAFETY: the node is the caller's.

@@ -28,11 +28,7 @@ pub(super) struct Inside {
 impl Line {
     pub(super) fn new(bound: usize) -> Self {
         let inside = Inside { list: WaitList::new(), free: 0, closed: false, bound };
-        Self {
-            offers: AtomicUsize::new(0),
-            spare: AtomicUsize::new(0),
-            inside: Mutex::new(inside),
-        }
+        Self { offers: AtomicUsize::new(0), spare: AtomicUsize::new(0), inside: Mutex::new(inside) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inside> {
