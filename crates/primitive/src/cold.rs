@@ -4,7 +4,6 @@
 //! may read and write what stands behind a lock; the scopes are touched only by the thread that polls the task.
 
 use crate::defer::{Callback, Job};
-use crate::offers::Place;
 use crate::report::Hook;
 use crate::request::Request;
 use crate::scope::Scopes;
@@ -30,7 +29,6 @@ pub struct Cold {
     /// Nobody is to be told if nobody looks: the one who had the handle knows already, or does not care.
     pub disregarded: AtomicBool,
     pub(crate) scopes: Scopes,
-    pub(crate) lines: Place,
 }
 
 impl Cold {

@@ -5,10 +5,8 @@
 //! those who wait in them, and so no future has to be where it was: it may have been moved, forgotten or dropped.
 
 use crate::MODEL;
-use crate::cell::UnsafeCell;
 use crate::task_context::{self, TaskContext};
 use crate::wake_batch::drop_payload;
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
@@ -30,8 +28,9 @@ impl At {
     #[inline]
     pub fn here() -> Self {
         let here = task_context::with(|context| {
-            // A task that has no cold part has joined no line in an earlier poll.
-            let poll = context.cold().map_or(0, |_| poll_of(context));
+            let has_lines = task_context::has_lines(context);
+            let poll =
+                if has_lines { task_context::with_lines(context, |lines| lines.poll) } else { 0 };
             Self { task: context.id, poll }
         });
         here.unwrap_or(Self::NOWHERE)
@@ -64,28 +63,13 @@ pub(crate) struct Lines {
     /// How many of those below have waiters.
     busy: u32,
     // One that has none is kept for the next time.
-    known: Vec<Known>,
+    first: Option<Known>,
+    others: Vec<Known>,
 }
 
 struct Known {
     line: Arc<dyn Line>,
     waiters: u32,
-}
-
-/// How many lines are kept although the task waits in none of them: a guess.
-const KEPT: usize = 4;
-
-/// Where the lines of a task stand. Touched only by the thread that polls it.
-pub(crate) struct Place(pub(crate) UnsafeCell<RefCell<Lines>>);
-
-impl Default for Place {
-    fn default() -> Self {
-        Self(UnsafeCell::new(RefCell::default()))
-    }
-}
-
-fn poll_of(context: &TaskContext) -> u32 {
-    task_context::with_lines(context, |lines| lines.poll)
 }
 
 /// A future of the polled task waits in `line` from now on; says where.
@@ -114,30 +98,59 @@ fn line_address<L: ?Sized>(line: &L) -> *const () {
 }
 
 impl Lines {
-    fn add<L: Line + 'static>(&mut self, line: &Arc<L>) {
-        let address = line_address(&**line);
-        let known = self.known.iter_mut().find(|known| line_address(&*known.line) == address);
-        if let Some(known) = known {
-            self.busy += u32::from(known.waiters == 0);
-            known.waiters += 1;
-            return;
-        }
-        self.busy += 1;
-        let new = Known { line: Arc::<L>::clone(line), waiters: 1 };
-        let is_full = self.known.len() >= KEPT;
-        match self.known.iter_mut().find(|known| is_full && known.waiters == 0) {
-            Some(idle) => *idle = new,
-            None => self.known.push(new),
+    fn known(&mut self) -> impl Iterator<Item = &mut Known> {
+        self.first.iter_mut().chain(&mut self.others)
+    }
+
+    #[inline]
+    fn find(&mut self, address: *const ()) -> Option<&mut Known> {
+        match &mut self.first {
+            Some(first) if line_address(&*first.line) == address => self.first.as_mut(),
+            _ => self.others.iter_mut().find(|known| line_address(&*known.line) == address),
         }
     }
 
-    fn subtract(&mut self, address: *const (), waiters: u32) {
-        let known = self.known.iter_mut().find(|known| line_address(&*known.line) == address);
-        // Not there, or none: a future came back that was in another task meanwhile.
-        if let Some(known) = known.filter(|known| known.waiters > 0) {
-            known.waiters = known.waiters.saturating_sub(waiters);
-            self.busy -= u32::from(known.waiters == 0);
+    #[inline]
+    fn add<L: Line + 'static>(&mut self, line: &Arc<L>) {
+        let Some(known) = self.find(line_address(&**line)) else {
+            return self.add_new(Arc::<L>::clone(line));
+        };
+        known.waiters += 1;
+        let begins = known.waiters == 1;
+        self.busy += u32::from(begins);
+    }
+
+    fn add_new(&mut self, line: Arc<dyn Line>) {
+        self.busy += 1;
+        let new = Known { line, waiters: 1 };
+        if let Some(idle) = self.known().find(|known| known.waiters == 0) {
+            *idle = new;
+        } else if self.first.is_none() {
+            self.first = Some(new);
+        } else {
+            self.others.push(new);
         }
+    }
+
+    #[inline]
+    fn subtract(&mut self, address: *const (), waiters: u32) {
+        // Not there, or none: a future came back that was in another task meanwhile.
+        if let Some(known) = self.find(address).filter(|known| known.waiters > 0) {
+            known.waiters = known.waiters.saturating_sub(waiters);
+            let ends = known.waiters == 0;
+            self.busy -= u32::from(ends);
+        }
+    }
+
+    fn forget_dead(&mut self) {
+        let mut dead = 0;
+        for known in self.known().filter(|known| known.waiters > 0) {
+            if Arc::strong_count(&known.line) == 1 {
+                known.waiters = 0;
+                dead += 1;
+            }
+        }
+        self.busy -= dead;
     }
 
     /// Whether the task waits in some line.
@@ -148,17 +161,15 @@ impl Lines {
 
 /// Begins a poll of the polled task, which waits in lines.
 #[inline]
-pub fn begin() {
-    task_context::with(|context| {
-        task_context::with_lines(context, |lines| lines.poll = lines.poll.wrapping_add(1));
-    });
+pub fn begin(context: &TaskContext) {
+    task_context::with_lines(context, |lines| lines.poll = lines.poll.wrapping_add(1));
 }
 
 /// Ends a poll of the polled task that is pending, and has no wake outstanding: takes back what was left to lie. Says
 /// whether the task is to be polled once more, to look at it first.
 pub fn end() -> bool {
     task_context::with(|context| {
-        let has_offers = |lines: &mut Lines| lines.known.iter().any(Known::may_be_left);
+        let has_offers = |lines: &mut Lines| lines.known().any(|known| known.may_be_left());
         task_context::with_lines(context, has_offers) && look_through(context)
     })
     .unwrap_or(false)
@@ -177,10 +188,9 @@ fn look_through(context: &TaskContext) -> bool {
     loop {
         let found = task_context::with_lines(context, |lines| {
             // Nobody is left who could wait in it: the futures were forgotten.
-            lines.known.retain(|known| Arc::strong_count(&known.line) > 1);
-            let rest = lines.known.iter().enumerate().skip(i);
-            let found = rest.into_iter().find(|(_, known)| known.may_be_left());
+            lines.forget_dead();
             let at = At { task: context.id, poll: lines.poll };
+            let found = lines.known().enumerate().skip(i).find(|(_, known)| known.may_be_left());
             found.map(|(i, known)| (i, Arc::clone(&known.line), at))
         });
         let Some((at, line, poll)) = found else { return is_left };

@@ -8,11 +8,13 @@ use crate::MODEL;
 use crate::cold::Cold;
 use crate::offers::Lines;
 use crate::scope::{Tree, count_wait};
+use crate::stash;
 use crate::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use crate::thread_local;
 use crate::wait_site::{WaitKind, WaitSite};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::Location;
+use std::ptr::NonNull;
 use std::task::Waker;
 
 /// Of `attention`: the task has scopes, or owes cleanups.
@@ -28,6 +30,7 @@ pub struct TaskContext {
     pub id: u64,
     /// What the task waits for.
     pub wait: WaitSite,
+    /// The cold part; or, marked by [`SIDE`], what holds both it and the lines in which the task waits.
     cold: AtomicPtr<Cold>,
     /// Bits, written by the thread that polls: what is not zero makes the runner look closer.
     attention: AtomicU8,
@@ -52,8 +55,20 @@ impl TaskContext {
     /// The cold part, if there is one.
     #[inline]
     pub fn cold(&self) -> Option<&Cold> {
-        // SAFETY: `cold_or_new` alone writes the word, once, and what it points to lives as long as the context.
-        unsafe { self.cold.load(Ordering::Acquire).as_ref() }
+        // Acquire: pairs with the exchange that put it there.
+        let word = self.cold.load(Ordering::Acquire);
+        if word.addr() & SIDE != 0 {
+            return self.side_of(word).cold();
+        }
+        // SAFETY: `cold_or_new` and `side_or_new` alone write the word; what it points to lives as long as the context.
+        unsafe { word.as_ref() }
+    }
+
+    #[cold]
+    fn side_of(&self, word: *mut Cold) -> &Side {
+        let side = word.map_addr(|address| address & !SIDE).cast::<Side>();
+        // SAFETY: `side_or_new` made it, and it lives as long as the context.
+        unsafe { &*side }
     }
 
     /// The cold part, made if there is none.
@@ -62,22 +77,57 @@ impl TaskContext {
             return cold;
         }
         let new = Box::into_raw(Box::default());
-        // AcqRel: who loses sees what the winner made.
-        let winner = match self.cold.compare_exchange(
-            std::ptr::null_mut(),
-            new,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            Ok(_) => new,
-            Err(other) => {
-                // SAFETY: made above, and nobody has seen it.
-                drop(unsafe { Box::from_raw(new) });
-                other
+        loop {
+            // It stands in the side, once there is one.
+            let word = self.cold.load(Ordering::Acquire);
+            let is_beside = word.addr() & SIDE != 0;
+            let place = if is_beside { &self.side_of(word).cold } else { &self.cold };
+            let null = std::ptr::null_mut();
+            // AcqRel: who loses sees what the winner made.
+            match place.compare_exchange(null, new, Ordering::AcqRel, Ordering::Acquire) {
+                // SAFETY: as in `cold`.
+                Ok(_) => return unsafe { &*new },
+                Err(other) if other.addr() & SIDE == 0 => {
+                    // SAFETY: made above, and nobody has seen it.
+                    drop(unsafe { Box::from_raw(new) });
+                    // SAFETY: as in `cold`.
+                    return unsafe { &*other };
+                }
+                Err(_) => {}
             }
-        };
-        // SAFETY: as in `cold`.
-        unsafe { &*winner }
+        }
+    }
+
+    /// The side, made if there is none; only the thread that polls the task calls it.
+    #[inline]
+    fn side_or_new(&self) -> &Side {
+        let word = self.cold.load(Ordering::Acquire);
+        if word.addr() & SIDE != 0 { self.side_of_busy(word) } else { self.new_side(word) }
+    }
+
+    /// As `side_of`, where it is not cold.
+    #[inline]
+    fn side_of_busy(&self, word: *mut Cold) -> &Side {
+        let side = word.map_addr(|address| address & !SIDE).cast::<Side>();
+        // SAFETY: as in `side_of`.
+        unsafe { &*side }
+    }
+
+    #[cold]
+    fn new_side(&self, mut word: *mut Cold) -> &Side {
+        let side = stash::take::<Side>();
+        // SAFETY: the block is for a side, and nobody has seen it.
+        unsafe { side.write(Side { cold: AtomicPtr::new(word), lines: RefCell::default() }) };
+        let marked = side.as_ptr().cast::<Cold>().map_addr(|address| address | SIDE);
+        // Only the cold part can come between, once.
+        while let Err(now) =
+            self.cold.compare_exchange(word, marked, Ordering::AcqRel, Ordering::Acquire)
+        {
+            word = now;
+            // SAFETY: nobody else has seen the side yet.
+            unsafe { side.as_ref() }.cold.store(now, Ordering::Relaxed);
+        }
+        self.side_of_busy(marked)
     }
 
     /// Whether nothing asks the runner to look closer.
@@ -152,10 +202,43 @@ impl Drop for TaskContext {
 }
 
 #[cold]
-fn drop_cold(cold: *mut Cold) {
-    // SAFETY: made by `Box::into_raw`, and whose context is dropped has nobody else any more.
-    drop(unsafe { Box::from_raw(cold) });
+fn drop_cold(word: *mut Cold) {
+    let mut cold = word;
+    if word.addr() & SIDE != 0 {
+        let side = word.map_addr(|address| address & !SIDE).cast::<Side>();
+        // SAFETY: `new_side` made it, and whose context is dropped has nobody else any more.
+        let Side { cold: inner, lines } = unsafe { side.read() };
+        cold = inner.load(Ordering::Acquire);
+        drop(lines);
+        if let Some(side) = NonNull::new(side) {
+            // SAFETY: `new_side` took it, and it is used no more.
+            unsafe { stash::give(side) };
+        }
+    }
+    if !cold.is_null() {
+        // SAFETY: made by `Box::into_raw`, and whose context is dropped has nobody else any more.
+        drop(unsafe { Box::from_raw(cold) });
+    }
 }
+
+/// The mark of a pointer to a [`Side`].
+const SIDE: usize = 1;
+
+/// What a task has once it has waited in a line: small, since many do, and then end.
+struct Side {
+    cold: AtomicPtr<Cold>,
+    /// Touched only by the thread that polls the task.
+    lines: RefCell<Lines>,
+}
+
+impl Side {
+    fn cold(&self) -> Option<&Cold> {
+        // SAFETY: as in `TaskContext::cold`.
+        unsafe { self.cold.load(Ordering::Acquire).as_ref() }
+    }
+}
+
+const _: () = assert!(align_of::<Side>() > SIDE && align_of::<Cold>() > SIDE);
 
 /// What belongs to the poll under way on this thread; together, so that a poll finds it with one look.
 pub(crate) struct Current {
@@ -327,18 +410,19 @@ pub(crate) fn with_scopes<R>(
 
 /// Shows the lines of the polled task to `f`, which calls no foreign code, and so does not come back here: a panic
 /// otherwise. The runner looks at them from the next poll on, if the task waits in one.
+#[inline]
 pub(crate) fn with_lines<R>(context: &TaskContext, f: impl FnOnce(&mut Lines) -> R) -> R {
     debug_assert!(std::ptr::eq(context, current()), "lines are touched by who polls the task");
-    context.cold_or_new().lines.0.with_mut(|lines| {
-        // SAFETY: `with` gave the context, so this thread polls its task, and no other touches the lines.
-        let lines = unsafe { &*lines };
-        let mut lines = lines.borrow_mut();
-        let result = f(&mut lines);
-        if lines.is_busy() != context.is_in_line() {
-            context.set_in_line(lines.is_busy());
-        }
-        result
-    })
+    let mut lines = context.side_or_new().lines.borrow_mut();
+    let result = f(&mut lines);
+    context.set_in_line(lines.is_busy());
+    result
+}
+
+/// Whether the polled task has waited in a line.
+#[inline]
+pub(crate) fn has_lines(context: &TaskContext) -> bool {
+    context.cold.load(Ordering::Relaxed).addr() & SIDE != 0
 }
 
 /// Whether [`mark_yielded`] was called in the poll under way.

@@ -225,7 +225,13 @@ impl Semaphore {
     /// Takes all permits there can be, if nobody has or wants one.
     #[inline]
     pub(crate) fn take_all(&self) -> Result<(), TryAcquireError> {
-        self.take_from(Self::MAX_PERMITS * ONE, Self::MAX_PERMITS)
+        self.take_from(Self::MAX_PERMITS * ONE, Self::MAX_PERMITS, true)
+    }
+
+    /// As `take_all`, for who gets in line otherwise.
+    #[inline]
+    pub(crate) fn take_all_of_word(&self) -> Result<(), TryAcquireError> {
+        self.take_from(Self::MAX_PERMITS * ONE, Self::MAX_PERMITS, false)
     }
 
     /// Gives back what `take_all` took.
@@ -270,20 +276,32 @@ impl Semaphore {
     #[inline]
     pub(crate) fn take(&self, permits: usize) -> Result<(), TryAcquireError> {
         // Acquire, also where it fails: pairs with the Release of `close`.
-        self.take_from(self.word.load(Ordering::Acquire), permits)
+        self.take_from(self.word.load(Ordering::Acquire), permits, true)
+    }
+
+    /// As `take`, for who gets in line otherwise, and finds there what is free.
+    #[inline]
+    pub(crate) fn take_of_word(&self, permits: usize) -> Result<(), TryAcquireError> {
+        self.take_from(self.word.load(Ordering::Acquire), permits, false)
     }
 
     /// As `take`, with a guess what the word is.
     #[inline]
-    fn take_from(&self, mut word: usize, permits: usize) -> Result<(), TryAcquireError> {
+    fn take_from(
+        &self,
+        mut word: usize,
+        permits: usize,
+        in_line: bool,
+    ) -> Result<(), TryAcquireError> {
         loop {
             if word & CLOSED != 0 {
                 return Err(TryAcquireError::Closed);
             }
-            if word & WAITERS != 0 {
+            if in_line && word & WAITERS != 0 {
                 return self.take_in_line(permits);
             }
-            if word / ONE < permits {
+            // In the word are none while it says WAITERS; but one may want none.
+            if word & WAITERS != 0 || word / ONE < permits {
                 return Err(TryAcquireError::NoPermits);
             }
             let next = word - permits * ONE;
@@ -305,7 +323,7 @@ impl Semaphore {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
         if waiter.is_out() {
-            match self.take(permits) {
+            match self.take_of_word(permits) {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(TryAcquireError::Closed) => return Poll::Ready(Err(Closed)),
                 Err(TryAcquireError::NoPermits) => return self.queue(permits, false, waiter, cx),

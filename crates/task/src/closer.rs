@@ -25,13 +25,14 @@ impl Runnable {
         task.header().rest.context.begin();
         let gone = Cell::new(false);
         let (look, yielded) = self.inside(|| {
-            offers::begin();
+            offers::begin(&task.header().rest.context);
             match self.poll(&gone) {
                 Poll::Ready(()) => Look::Ready,
                 Poll::Pending => Look::Pending(self.end_in_line(start)),
             }
         });
         match look {
+            Ok(Look::Ready) if task.cold().is_none() => self.complete_now(COMPLETE),
             Ok(Look::Ready) => self.complete(COMPLETE),
             Ok(Look::Pending(Ended::Quiet)) if !yielded => self.end_pending(start),
             Ok(_) => Ran::Requeue(self),
@@ -64,7 +65,7 @@ impl Runnable {
             Begun::Poll => {
                 let in_line = context.is_in_line();
                 if in_line {
-                    offers::begin();
+                    offers::begin(context);
                 }
                 match self.poll(&gone) {
                     Poll::Ready(()) => Look::Ready,

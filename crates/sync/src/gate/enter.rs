@@ -47,7 +47,7 @@ impl<H: House, P: Passes> Enter<H, P> {
             Some(house) => house.gate(),
             None => panic!("a future is not polled after it gave its result"),
         };
-        let is_in = this.waiter.is_out() && gate.try_enter::<P>()
+        let is_in = this.waiter.is_out() && gate.enter_by_word::<P>()
             || gate.semaphore.poll_take(P::COUNT, this.waiter, cx).is_ready();
         if is_in {
             let house = this.house.take().expect("it was there just now");

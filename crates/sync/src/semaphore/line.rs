@@ -53,13 +53,8 @@ impl Line {
             word.store(mem::take(&mut inside.free) * ONE | closed, Ordering::Release);
         }
         let spare = if is_empty { inside.free } else { 0 };
-        // Loads are cheaper than stores where others look.
-        if self.offers.load(Ordering::Relaxed) != offers {
-            self.offers.store(offers, Ordering::Relaxed);
-        }
-        if self.spare.load(Ordering::Relaxed) != spare {
-            self.spare.store(spare, Ordering::Relaxed);
-        }
+        self.offers.store(offers, Ordering::Relaxed);
+        self.spare.store(spare, Ordering::Relaxed);
     }
 
     /// Serves whom it can, and wakes them outside the lock. The word, if it is at hand, says WAITERS.

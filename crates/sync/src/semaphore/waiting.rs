@@ -64,7 +64,6 @@ impl Semaphore {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
         let line = self.line();
-        let here = At::here();
         let mut clone = None;
         loop {
             let mut inside = line.lock();
@@ -84,6 +83,7 @@ impl Semaphore {
                     return Poll::Ready(if want.closed { Err(Closed) } else { Ok(()) });
                 }
                 Some(Turn::Wait(old)) => {
+                    let here = At::here();
                     let has_moved = at.task != here.task;
                     if at != here {
                         inside.list.set_at(waiter.as_mut(), here);

@@ -50,7 +50,7 @@ impl Hand {
         // SAFETY: the context outlives the guard, and this thread alone polls.
         let entered = unsafe { task_context::enter(&self.context) };
         if self.context.is_in_line() {
-            offers::begin();
+            offers::begin(&self.context);
         }
         let polled = f(&mut Context::from_waker(&self.waker));
         let is_woken = || self.woken.count.load(Real::SeqCst) != before;
