@@ -134,19 +134,18 @@ fn futurelock_readers_and_writers_go_on() {
             begin(left.as_mut()).await;
             let mut read = pin!(lock.read());
             begin(read.as_mut()).await;
-            let others: Vec<_> = (0..2)
-                .map(|n| {
-                    let lock = Arc::clone(&lock);
-                    spawn(async move {
-                        if n == 0 {
-                            assert_eq!(*lock.read().await, 0);
-                        } else {
-                            *lock.write().await += 1;
-                        }
-                    })
-                })
-                .collect();
-            waiters(&lock, 4).await;
+            let mut others = Vec::new();
+            for n in 0..2 {
+                let of_task = Arc::clone(&lock);
+                others.push(spawn(async move {
+                    if n == 0 {
+                        assert_eq!(*of_task.read().await, 0);
+                    } else {
+                        *of_task.write().await += 1;
+                    }
+                }));
+                waiters(&lock, 3 + n).await;
+            }
             drop(writes);
             all(others).await;
             assert_eq!(*read.await, 1);
