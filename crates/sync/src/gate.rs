@@ -85,6 +85,18 @@ impl Gate {
         taken.is_ok()
     }
 
+    /// As `try_enter`, for who gets in line otherwise.
+    #[inline]
+    pub(super) fn enter_by_word<P: Passes>(&self) -> bool {
+        let semaphore = &self.semaphore;
+        let taken = if P::COUNT == ALL {
+            semaphore.take_all_of_word()
+        } else {
+            semaphore.take_of_word(P::COUNT)
+        };
+        taken.is_ok()
+    }
+
     #[inline]
     fn entered<P: Passes>(&self, place: &'static Location<'static>, wanders: bool) {
         if P::COUNT == ALL {
