@@ -120,7 +120,12 @@ impl Lines {
         self.busy += u32::from(begins);
     }
 
+    #[cold]
     fn add_new(&mut self, line: Arc<dyn Line>) {
+        // A future that went to another task left its line behind. Looked for as often as the room would double.
+        if self.others.len() == self.others.capacity() {
+            self.forget_dead();
+        }
         self.busy += 1;
         let new = Known { line, waiters: 1 };
         if let Some(idle) = self.known().find(|known| known.waiters == 0) {

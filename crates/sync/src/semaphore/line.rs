@@ -1,6 +1,6 @@
 //! The line, and what is done under its lock: by those who come with the semaphore, and by tasks that take back offers.
 
-use super::{CLOSED, ONE, Want};
+use super::{CLOSED, ONE, WAITERS, Want};
 use kasasagi_primitive::offers::{self, At, Taken};
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::sync::{Mutex, MutexGuard};
@@ -46,7 +46,10 @@ impl Line {
     pub(super) fn settle(&self, inside: &mut Inside, word: Option<&AtomicUsize>) {
         let offers = inside.list.offers();
         let is_empty = inside.list.is_empty();
-        if let Some(word) = word.filter(|_| offers == 0 && is_empty) {
+        // It may not say WAITERS any more: between two batches others end what they do, and find nobody.
+        let word = word
+            .filter(|word| offers == 0 && is_empty && word.load(Ordering::Relaxed) & WAITERS != 0);
+        if let Some(word) = word {
             let closed = if inside.closed { CLOSED } else { 0 };
             // It says WAITERS, so that nobody else writes it. Release: what was done before the permits were given back
             // happens before the acquire that takes them without the lock.
@@ -57,7 +60,7 @@ impl Line {
         self.spare.store(spare, Ordering::Relaxed);
     }
 
-    /// Serves whom it can, and wakes them outside the lock. The word, if it is at hand, says WAITERS.
+    /// Serves whom it can, and wakes them outside the lock.
     #[inline]
     pub(super) fn serve_all(&self, mut inside: MutexGuard<'_, Inside>, word: Option<&AtomicUsize>) {
         while inside.can_serve() {

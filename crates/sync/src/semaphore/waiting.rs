@@ -75,9 +75,7 @@ impl Semaphore {
             let turn = inside.list.poll_by(waiter.as_mut(), cx.waker(), &mut clone);
             match turn {
                 Some(Turn::Served(want)) => {
-                    if self.is_engaged() {
-                        line.settle(&mut inside, Some(&self.word));
-                    }
+                    line.settle(&mut inside, Some(&self.word));
                     drop(inside);
                     offers::part(line, at);
                     return Poll::Ready(if want.closed { Err(Closed) } else { Ok(()) });
@@ -242,9 +240,7 @@ impl Semaphore {
                     batch.push(waker);
                 }
             }
-            if self.is_engaged() {
-                line.settle(&mut inside, Some(&self.word));
-            }
+            line.settle(&mut inside, Some(&self.word));
             drop(inside);
             if batch.is_empty() {
                 return;
