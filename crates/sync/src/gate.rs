@@ -88,13 +88,11 @@ impl Gate {
     /// As `try_enter`, for who gets in line otherwise.
     #[inline]
     pub(super) fn enter_by_word<P: Passes>(&self) -> bool {
-        let semaphore = &self.semaphore;
-        let taken = if P::COUNT == ALL {
-            semaphore.take_all_of_word()
+        if P::COUNT == ALL {
+            self.semaphore.take_all_of_word()
         } else {
-            semaphore.take_of_word(P::COUNT)
-        };
-        taken.is_ok()
+            self.semaphore.take_of_word(P::COUNT).is_ok()
+        }
     }
 
     #[inline]

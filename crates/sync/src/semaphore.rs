@@ -243,8 +243,10 @@ impl Semaphore {
 
     /// As `take_all`, for who gets in line otherwise.
     #[inline]
-    pub(crate) fn take_all_of_word(&self) -> Result<(), TryAcquireError> {
-        self.take_from(Self::MAX_PERMITS * ONE, Self::MAX_PERMITS, false)
+    pub(crate) fn take_all_of_word(&self) -> bool {
+        let all = Self::MAX_PERMITS * ONE;
+        // Acquire: pairs with the Release of who gave them back.
+        self.word.compare_exchange(all, 0, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Gives back what `take_all` took.
