@@ -5,6 +5,7 @@ mod fetch;
 mod fork_join;
 mod gather;
 mod http_hello;
+mod lending;
 mod memory;
 mod ping_pong;
 mod promise;
@@ -28,6 +29,7 @@ fn main() {
     suite.bench("promise", promise::rows);
     suite.bench("channels", channels::rows);
     suite.bench("queues", queues::rows);
+    suite.bench("lending", lending::rows);
     suite.bench("wake", wake::rows);
     suite.bench("timers", timers::rows);
     suite.bench("timeouts", timeouts::rows);
