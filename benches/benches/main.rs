@@ -7,6 +7,7 @@ mod gather;
 mod http_hello;
 mod memory;
 mod ping_pong;
+mod process_pool;
 mod promise;
 mod queues;
 mod spawn;
@@ -35,5 +36,6 @@ fn main() {
     suite.bench("tcp_echo", tcp_echo::rows);
     suite.bench("http_hello", http_hello::rows);
     suite.bench("fetch", fetch::rows);
+    suite.bench("process_pool", process_pool::rows);
     assert!(suite.ran() > 0, "no such row");
 }
