@@ -632,7 +632,8 @@ fn canc_24_a_cancellation_from_a_foreign_thread_wakes_a_sleeping_worker() {
             let ended = Instant::now();
             ended.saturating_duration_since(canceller.join().expect("no panic"))
         });
-        assert!(took < Duration::from_millis(50), "{took:?}");
+        // Who misses the wake sleeps for ever; the rest is what else the machine has to do.
+        assert!(took < Duration::from_secs(1), "{took:?}");
     }
 }
 

@@ -1,22 +1,10 @@
 //! What models share: a thread that runs a future, and a waker that counts.
 
-use kasasagi_primitive::park::Parker;
-use std::pin::{Pin, pin};
+pub(crate) use crate::hand::block_on;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let parker = Parker::new();
-    let waker = parker.unparker().into_waker();
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        parker.park();
-    }
-}
 
 pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
