@@ -22,6 +22,8 @@ pub(crate) fn path(name: &str) -> Path {
         "queue_awaited" => |n| Box::pin(queue_awaited(n)),
         "once_cell" => |n| Box::pin(once_cell(n)),
         "oneshot" => |n| Box::pin(oneshots(n)),
+        "promise" => |n| Box::pin(promises(n)),
+        "promise_awaited" => |n| Box::pin(promises_awaited(n)),
         "broadcast" => |n| Box::pin(broadcasts(n)),
         "watch" => |n| Box::pin(watches(n)),
         other => panic!("there is no path `{other}`"),
@@ -138,6 +140,24 @@ async fn oneshots(n: usize) {
         let (sender, receiver) = oneshot::channel();
         sender.send(black_box(i)).expect("the other side waits");
         assert_eq!(receiver.await, Ok(i));
+    }
+}
+
+async fn promises(n: usize) {
+    for i in 0..n {
+        let (promise, pending) = kasasagi::promise::<usize, ()>();
+        promise.set_result(black_box(i)).expect("the other side waits");
+        drop(promise);
+        assert_eq!(pending.await, Ok(i));
+    }
+}
+
+/// Kept by a task of its own.
+async fn promises_awaited(n: usize) {
+    for i in 0..n {
+        let (promise, pending) = kasasagi::promise::<usize, ()>();
+        drop(spawn(async move { promise.set_result(i).expect("the other side waits") }));
+        assert_eq!(pending.await, Ok(i));
     }
 }
 

@@ -117,6 +117,7 @@ const TASKS: Family = Family {
 };
 
 const GATHER: &str = "gather";
+const PROMISE: &str = "promise";
 const TOGETHER: Family = Family {
     file: "together",
     title: "Many tasks at once",
@@ -136,6 +137,18 @@ const TOGETHER: Family = Family {
         ),
         goal(0.50, "task group, 10 ready", TIME, (GATHER, "task group, 10 ready", "ns")),
         goal(0.50, "task group, 1,000 ready", TIME, (GATHER, "task group, 1000 ready", "ns")),
+        goal(
+            0.60,
+            "promise, set, then awaited",
+            TIME,
+            (PROMISE, "promise, set, then awaited", "ns"),
+        ),
+        goal(
+            0.60,
+            "promise, awaited, set by a task",
+            TIME,
+            (PROMISE, "promise, awaited, set by a task", "ns"),
+        ),
     ],
 };
 

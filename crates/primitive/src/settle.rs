@@ -73,13 +73,15 @@ pub enum Note {
 impl<V, L> Settle<V, L> {
     /// Two shares of a value that is not settled.
     #[inline]
-    pub fn pair(beside: L) -> (Self, Self) {
+    pub fn pair(beside: impl FnOnce() -> L) -> (Self, Self) {
         let block = stash::take::<Block<V, L>>();
+        // `beside` is made here, in its place: put together on the stack first, it is copied in larger pieces than it was
+        // stored in, and each of those has to wait until the stores have left the processor.
         let new = Block {
             shares: AtomicUsize::new(2),
             state: AtomicU32::new(OPEN),
             value: UnsafeCell::new(MaybeUninit::uninit()),
-            beside,
+            beside: beside(),
         };
         // SAFETY: the block was made for it, and nobody else has it.
         unsafe { block.write(new) };

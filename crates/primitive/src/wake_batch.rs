@@ -6,7 +6,7 @@
 use crate::MODEL;
 use crate::task_context;
 use std::any::Any;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 use std::thread;
@@ -20,7 +20,8 @@ pub const BATCH: usize = 32;
 /// A batch that is dropped wakes what it holds. A panic in one waker loses no other wake.
 #[derive(Debug)]
 pub struct WakeBatch {
-    wakers: [Option<Waker>; BATCH],
+    /// Those beyond `len` are `None`, and a batch that is dropped has woken the others: there is nothing to look for.
+    wakers: ManuallyDrop<[Option<Waker>; BATCH]>,
     len: usize,
 }
 
@@ -33,7 +34,7 @@ impl Default for WakeBatch {
 impl WakeBatch {
     /// An empty batch.
     pub fn new() -> Self {
-        Self { wakers: [const { None }; BATCH], len: 0 }
+        Self { wakers: ManuallyDrop::new([const { None }; BATCH]), len: 0 }
     }
 
     /// Whether the caller has to wake the batch before it can push more.

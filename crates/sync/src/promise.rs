@@ -60,7 +60,8 @@ type Shared<T, E> = Settle<Outcome<T, E>, Listeners<T, E>>;
 #[track_caller]
 #[inline]
 pub fn promise<T, E>() -> (Promise<T, E>, Pending<T, E>) {
-    let (promise, pending) = Settle::pair(Listeners::new(Location::caller()));
+    let place = Location::caller();
+    let (promise, pending) = Settle::pair(|| Listeners::new(place));
     (Promise { shared: promise }, Pending::new(pending))
 }
 

@@ -8,7 +8,7 @@ use kasasagi_primitive::thread;
 type Shared = Settle<Arc<u32>, Mutex<Vec<&'static str>>>;
 
 fn pair() -> (Shared, Shared) {
-    Settle::pair(Mutex::new(Vec::new()))
+    Settle::pair(|| Mutex::new(Vec::new()))
 }
 
 /// Race: two settle it, and a third looks: one of them wins, the other gets its value back, and what is seen is whole.

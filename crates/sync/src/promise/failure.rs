@@ -61,8 +61,10 @@ impl<E> Failure<E> {
     }
 }
 
-impl<E> Drop for Failure<E> {
-    fn drop(&mut self) {
+impl<E> Failure<E> {
+    #[cold]
+    #[inline(never)]
+    fn report_unseen(&mut self) {
         let about = &mut *self.about;
         let Some(error) = self.error.as_ref().filter(|_| !about.seen.load(Ordering::Relaxed))
         else {
@@ -74,5 +76,13 @@ impl<E> Drop for Failure<E> {
         )
         .place(Some(about.place.to_string().into()));
         (about.says)(error, report).send_to_kept(about.hook.take());
+    }
+}
+
+impl<E> Drop for Failure<E> {
+    // A call, so that dropping a promise that was kept is a few instructions.
+    #[inline]
+    fn drop(&mut self) {
+        self.report_unseen();
     }
 }

@@ -7,8 +7,7 @@ use super::{Pending, Shared};
 use kasasagi_primitive::defer::{self, CallbackId, Job};
 use kasasagi_primitive::settle::Note;
 use kasasagi_primitive::sync::Mutex;
-use kasasagi_primitive::wake_batch::WakeBatch;
-use std::mem;
+use kasasagi_primitive::wake_batch::wake_caught;
 use std::panic::Location;
 use std::task::Waker;
 
@@ -25,9 +24,9 @@ struct List<T, E> {
 
 struct More<T, E> {
     /// The last key that was given out.
-    last: u64,
+    last: Key,
     /// By key; those that left are holes.
-    waiters: Vec<(u64, Option<Waker>)>,
+    waiters: Vec<(Key, Option<Waker>)>,
     holes: usize,
     callbacks: Vec<Callback<T, E>>,
 }
@@ -54,13 +53,15 @@ pub(super) fn call_later<T, E>(callbacks: Vec<Callback<T, E>>, shared: &Shared<T
     defer::Callback::call_later(callbacks.into_iter().map(with_pending).collect());
 }
 
-/// Which waiter of a promise a future is.
+/// Which waiter of a promise a future is: one word, so that a future is moved in registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) struct Key(u64);
+
+impl Key {
     /// It has not waited yet.
-    None,
-    First,
-    More(u64),
+    pub(super) const NONE: Self = Self(0);
+    /// The one that stands by itself.
+    const FIRST: Self = Self(1);
 }
 
 /// What becomes of one who wants to wait.
@@ -80,7 +81,7 @@ impl<T, E> Listeners<T, E> {
 
     /// Puts a waker into the list, or in the place of the one that is there by this key.
     pub(super) fn wait(&self, shared: &Shared<T, E>, key: &mut Key, waker: &Waker) -> Waits {
-        if *key != Key::None && self.is_there(*key, waker) {
+        if *key != Key::NONE && self.is_there(*key, waker) {
             return Waits::Yes;
         }
         let waker = waker.clone();
@@ -91,13 +92,13 @@ impl<T, E> Listeners<T, E> {
             Note::Settled => return Waits::Settled,
         }
         let place = match *key {
-            Key::First => &mut list.first,
-            Key::More(key) => list.more_or_new().waiter(key),
-            Key::None => {
+            Key::NONE => {
                 let (new, place) = list.new_waiter();
                 *key = new;
                 place
             }
+            Key::FIRST => &mut list.first,
+            key => list.more_or_new().waiter(key),
         };
         let old = place.replace(waker);
         drop(list);
@@ -109,20 +110,22 @@ impl<T, E> Listeners<T, E> {
     fn is_there(&self, key: Key, waker: &Waker) -> bool {
         let mut list = self.list.lock();
         let place = match key {
-            Key::None => None,
-            Key::First => list.first.as_ref(),
-            Key::More(key) => list.more.as_mut().and_then(|more| more.waiter(key).as_ref()),
+            Key::NONE => None,
+            Key::FIRST => list.first.as_ref(),
+            key => list.more.as_mut().and_then(|more| more.waiter(key).as_ref()),
         };
         place.is_some_and(|old| old.will_wake(waker))
     }
 
     /// Takes a waker out of the list.
+    #[cold]
+    #[inline(never)]
     pub(super) fn leave(&self, key: Key) {
         let mut list = self.list.lock();
         let waker = match key {
-            Key::None => None,
-            Key::First => list.first.take(),
-            Key::More(key) => list.more.as_mut().and_then(|more| more.remove(key)),
+            Key::NONE => None,
+            Key::FIRST => list.first.take(),
+            key => list.more.as_mut().and_then(|more| more.remove(key)),
         };
         drop(list);
         drop(waker);
@@ -181,29 +184,26 @@ impl<T, E> Listeners<T, E> {
         let first = list.first.take();
         let more = list.more.take();
         drop(list);
-        let mut batch = WakeBatch::new();
-        let mut callbacks = Vec::new();
-        let mut waiters = Vec::new();
-        if let Some(mut more) = more {
-            callbacks = mem::take(&mut more.callbacks);
-            waiters = mem::take(&mut more.waiters);
-        }
+        let Some(more) = more else { return first.into_iter().for_each(wake_caught) };
+        let More { waiters, callbacks, .. } = *more;
         // Callbacks first: they only get into a queue, and a waker may be foreign and panic.
         call_later(callbacks, shared);
-        for waker in first.into_iter().chain(waiters.into_iter().filter_map(|waiter| waiter.1)) {
-            if batch.is_full() {
-                batch.wake_all_caught();
-            }
-            batch.push(waker);
-        }
-        batch.wake_all_caught();
+        first
+            .into_iter()
+            .chain(waiters.into_iter().filter_map(|waiter| waiter.1))
+            .for_each(wake_caught);
     }
 }
 
 impl<T, E> List<T, E> {
     fn more_or_new(&mut self) -> &mut More<T, E> {
         self.more.get_or_insert_with(|| {
-            Box::new(More { last: 0, waiters: Vec::new(), holes: 0, callbacks: Vec::new() })
+            Box::new(More {
+                last: Key::FIRST,
+                waiters: Vec::new(),
+                holes: 0,
+                callbacks: Vec::new(),
+            })
         })
     }
 
@@ -211,25 +211,25 @@ impl<T, E> List<T, E> {
         // Behind those that wait already, although the first has left.
         let waits = |more: &More<T, E>| more.waiters.len() > more.holes;
         if self.first.is_none() && !self.more.as_deref().is_some_and(waits) {
-            return (Key::First, &mut self.first);
+            return (Key::FIRST, &mut self.first);
         }
         let more = self.more_or_new();
-        more.last += 1;
+        more.last = Key(more.last.0 + 1);
         let at = more.waiters.len();
         more.waiters.push((more.last, None));
-        (Key::More(more.last), &mut more.waiters[at].1)
+        (more.last, &mut more.waiters[at].1)
     }
 }
 
 impl<T, E> More<T, E> {
-    fn waiter(&mut self, key: u64) -> &mut Option<Waker> {
-        let at = self.waiters.binary_search_by_key(&key, |waiter| waiter.0);
+    fn waiter(&mut self, key: Key) -> &mut Option<Waker> {
+        let at = self.waiters.binary_search_by_key(&key.0, |waiter| waiter.0.0);
         let at = at.expect("a key stays in the list until its future leaves it, or all are told");
         &mut self.waiters[at].1
     }
 
-    fn remove(&mut self, key: u64) -> Option<Waker> {
-        let at = self.waiters.binary_search_by_key(&key, |waiter| waiter.0).ok()?;
+    fn remove(&mut self, key: Key) -> Option<Waker> {
+        let at = self.waiters.binary_search_by_key(&key.0, |waiter| waiter.0.0).ok()?;
         let waker = self.waiters[at].1.take();
         self.holes += 1;
         if self.holes > self.waiters.len() / 2 {

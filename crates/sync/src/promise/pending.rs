@@ -67,7 +67,7 @@ pub struct Pending<T, E> {
 
 impl<T, E> Pending<T, E> {
     pub(super) fn new(shared: Shared<T, E>) -> Self {
-        Self { shared, key: Key::None }
+        Self { shared, key: Key::NONE }
     }
 
     /// How far it has come.
@@ -232,7 +232,7 @@ impl<T, E> Clone for Pending<T, E> {
 impl<T, E> Drop for Pending<T, E> {
     #[inline]
     fn drop(&mut self) {
-        if self.key != Key::None && !self.is_done() {
+        if self.key != Key::NONE && !self.is_done() {
             self.shared.beside().leave(self.key);
         }
     }
