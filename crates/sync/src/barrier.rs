@@ -89,7 +89,8 @@ impl Barrier {
     ///
     /// # Cancel safety
     /// Cancel safe, but no longer counts as one who has come. Dropped when all were there already, it has passed: the
-    /// others go on.
+    /// others go on. Kept without being polled after it was let go, or told to come in, it holds up whoever comes for the
+    /// next time: poll it, or drop it.
     ///
     /// Counterpart: `asyncio.Barrier.wait`.
     #[track_caller]

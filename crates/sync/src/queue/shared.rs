@@ -335,7 +335,9 @@ impl<T> Shared<T> {
         mut waiter: Pin<&mut Option<Waiter<u64>>>,
         cx: &Context<'_>,
     ) -> Poll<()> {
-        if let Some(mut waiter) = waiter.as_mut().as_pin_mut() {
+        // Out again: it was told that all is done, and somebody asks anew.
+        let standing = waiter.as_mut().as_pin_mut().filter(|waiter| !waiter.is_out());
+        if let Some(mut waiter) = standing {
             let mut clone = None;
             loop {
                 let turn = self.lock().joiners.poll_by(waiter.as_mut(), cx.waker(), &mut clone);

@@ -365,6 +365,21 @@ fn que_25_all_joiners_wake() {
     joins.iter_mut().for_each(Waiting::output);
 }
 
+/// A future that gave its result may be asked once more, as one that had not to wait.
+#[test]
+fn que_25_a_join_that_waited_can_be_asked_again() {
+    let queue = Queue::unbounded();
+    assert_eq!(queue.try_put(1), Ok(()));
+    let mut join = Waiting::begun(queue.join());
+    assert_eq!(queue.task_done(), Ok(()));
+    join.output();
+    join.output();
+    assert_eq!(queue.try_put(2), Ok(()));
+    assert!(join.poll().is_pending());
+    assert_eq!(queue.task_done(), Ok(()));
+    join.output();
+}
+
 #[test]
 fn que_25_who_joins_while_others_are_woken_belongs_to_the_next_round() {
     static QUEUE: LazyLock<Queue<u32>> = LazyLock::new(|| Queue::bounded(1));
