@@ -138,6 +138,8 @@ fn work(seed: u64) -> u64 {
 
 pub(crate) fn rows(suite: &Suite) {
     suite.row(&Wake);
+    // What was reported against tokio 1.51 (its issue 8065): one short task every half millisecond.
+    suite.child_row(&Burst { width: 1 });
     suite.child_row(&Burst { width: 2 });
     suite.child_row(&Burst { width: 8 });
 }
