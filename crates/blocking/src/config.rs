@@ -1,9 +1,12 @@
-//! What a pool can be told: how many threads, for how long, under which name.
+//! What a pool can be told: how many threads, for how long, under which name, and what is called on each.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What is called on a thread of a pool.
+pub type Hook = Arc<dyn Fn() + Send + Sync>;
 
 /// What a [`Pool`](crate::Pool) is made from.
 ///
@@ -31,6 +34,13 @@ pub struct Config {
     pub thread_name: String,
     /// Each thread's stack in bytes. Default `None`: the platform's, 2 MiB with std.
     pub stack_size: Option<usize>,
+    /// Called on each thread before its first closure. Default `None`. A panic in it ends there.
+    pub on_thread_start: Option<Hook>,
+    /// Called on each thread after its last closure. Default `None`. A panic in it ends there.
+    pub on_thread_stop: Option<Hook>,
+    /// Called on each thread after `on_thread_start`: without it no closure can be run. Default `None`. If it panics,
+    /// the pool is [broken](crate::BlockingError::Broken): it closes, and what waits in it ends with that error.
+    pub initializer: Option<Hook>,
     /// For tests of a system that refuses threads: called before each is started.
     #[doc(hidden)]
     pub before_thread: Option<Arc<dyn Fn() -> io::Result<()> + Send + Sync>>,
@@ -44,6 +54,9 @@ impl Default for Config {
             stall: Duration::from_micros(100),
             thread_name: String::from("kasasagi-pool"),
             stack_size: None,
+            on_thread_start: None,
+            on_thread_stop: None,
+            initializer: None,
             before_thread: None,
         }
     }

@@ -47,14 +47,20 @@
 
 mod clock;
 mod config;
-mod crew;
 mod error;
 mod job;
-mod pool;
 mod slot;
-mod unblock;
+mod wait;
 
-pub use config::Config;
+mod crew;
+mod unblock;
+mod work;
+
+mod pool;
+
+pub use config::{Config, Hook};
 pub use error::{BlockingError, Panic};
-pub use pool::{Entered, Metrics, Pool, ShutdownReport};
+pub use job::JobInfo;
+pub use pool::{Deserted, Entered, Metrics, Pool, ShutdownReport};
 pub use unblock::Unblock;
+pub use work::{Work, lend};
