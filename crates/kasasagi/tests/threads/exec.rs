@@ -20,7 +20,7 @@ context_var! {
 #[test]
 fn exec_01_06_a_closure_gives_what_it_makes_of_what_it_captured() {
     in_each_flavour(async || {
-        let numbers = vec![40, 2];
+        let numbers = Box::new([40, 2]);
         let sum = to_thread(move || numbers.iter().sum::<i32>()).await;
         assert_eq!(sum.expect("it ends"), 42);
     });

@@ -90,7 +90,7 @@ fn exec_16_a_failure_of_map_comes_in_its_place() {
         );
         let Err(BlockingError::Panicked(panic)) = &results[2] else { panic!("{results:?}") };
         assert!(panic.message().is_some_and(|text| text.contains("no twos")));
-        let results: Vec<_> = pool.map_chunks(2, 0..5, move |n| f(n)).collect();
+        let results: Vec<_> = pool.map_chunks(2, 0..5, f).collect();
         assert_eq!(
             results.iter().map(Result::is_ok).collect::<Vec<_>>(),
             [true, true, false, true]
