@@ -23,6 +23,8 @@ use std::time::Duration;
 /// while. Dropped, it runs what was handed in to its end and joins its threads; that blocks, so in a task
 /// [`shutdown`](Self::shutdown) it in [`to_thread`](crate::to_thread) if that may take long.
 ///
+/// [Virtual time](crate::time::pause) knows only the runtime's own pool: closures on another one do not hold it.
+///
 /// # Examples
 /// ```
 /// use kasasagi::ThreadPool;

@@ -394,10 +394,3 @@ fn run_08_a_cleanup_may_use_a_thread_while_the_runtime_shuts_down() {
         assert_eq!(told.recv_timeout(LIMIT), Ok(Some("flushed")));
     });
 }
-
-#[test]
-fn to_thread_outside_a_runtime_says_what_to_do() {
-    let panic = std::panic::catch_unwind(|| drop(to_thread(|| 1))).expect_err("no runtime runs");
-    let said = panic.downcast_ref::<String>().map_or("", String::as_str);
-    assert!(said.contains("kasasagi::to_thread") && said.contains("exec.rs"), "{said}");
-}

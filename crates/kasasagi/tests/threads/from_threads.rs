@@ -155,3 +155,10 @@ fn exec_16_a_pool_needs_no_runtime() {
         }
     });
 }
+
+#[test]
+fn to_thread_outside_a_runtime_says_what_to_do() {
+    let panic = std::panic::catch_unwind(|| drop(to_thread(|| 1))).expect_err("no runtime runs");
+    let said = panic.downcast_ref::<String>().map_or("", String::as_str);
+    assert!(said.contains("kasasagi::to_thread") && said.contains("from_threads.rs"), "{said}");
+}
