@@ -22,6 +22,7 @@ use kasasagi_primitive::thread::{self, JoinHandle};
 use kasasagi_primitive::thread_local;
 use kasasagi_primitive::wake_batch::wake_caught;
 use state::{Entry, State};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
@@ -31,6 +32,11 @@ use std::time::Duration;
 thread_local! {
     // The crew that this thread belongs to.
     static CREW: Current<Crew> = Current::new()
+}
+
+thread_local! {
+    // Which of its threads this is; none is 0.
+    static NUMBER: Cell<usize> = Cell::new(0)
 }
 
 /// A handle of the crew; each of its threads has one.
@@ -73,7 +79,7 @@ impl Crew {
 
     /// What runs.
     pub(crate) fn running(&self) -> Vec<JobInfo> {
-        self.shared.state.lock().running().map(|job| job.info().clone()).collect()
+        self.shared.state.lock().running(0)
     }
 
     /// Hands a job to an idle thread, or queues it; or cancels it, when the crew is closed.
@@ -222,7 +228,8 @@ impl Crew {
     /// Waits until all threads but the caller's own have left, `limit` at most; says how many have not, and what they
     /// run.
     pub(crate) fn wait(&self, limit: Duration) -> (usize, Vec<JobInfo>) {
-        let own = usize::from(self.is_own_thread());
+        let number = if self.is_own_thread() { NUMBER.with(Cell::get) } else { 0 };
+        let own = usize::from(number > 0);
         let start = clock::now();
         let (remaining, jobs, exited) = {
             let mut state = self.shared.state.lock();
@@ -233,8 +240,7 @@ impl Crew {
                 };
                 self.shared.left.wait_for(&mut state, rest);
             }
-            let jobs = state.running().map(|job| job.info().clone()).collect();
-            (state.threads - own, jobs, mem::take(&mut state.exited))
+            (state.threads - own, state.running(number), mem::take(&mut state.exited))
         };
         join(exited);
         (remaining, jobs)

@@ -1,7 +1,7 @@
 //! A thread's life: it arrives, takes jobs, rests, looks out, leaves.
 
 use super::state::{Left, Step};
-use super::{CREW, Crew, join};
+use super::{CREW, Crew, NUMBER, join};
 use crate::clock;
 use crate::job::{caught, contained};
 use crate::slot::{Order, Slot};
@@ -13,6 +13,7 @@ impl Crew {
     /// A thread's life.
     pub(super) fn work(&self, id: usize) {
         CREW.with(|crew| crew.replace(Some(self.clone())));
+        NUMBER.with(|number| number.set(id));
         let config = &self.shared.config;
         let slot = Arc::new(Slot::new(id));
         if let Some(hook) = &config.on_thread_start {

@@ -6,7 +6,7 @@ use super::OnQuiet;
 use crate::clock;
 use crate::config::Config;
 use crate::error::BlockingError;
-use crate::job::AnyJob;
+use crate::job::{AnyJob, JobInfo};
 use crate::slot::{Order, Slot};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::thread::JoinHandle;
@@ -169,9 +169,10 @@ impl State {
         Some(self.running.swap_remove(at).1)
     }
 
-    /// The jobs that run.
-    pub(super) fn running(&self) -> impl Iterator<Item = &AnyJob> {
-        self.running.iter().map(|(_, job)| job)
+    /// What runs on all threads but one.
+    pub(super) fn running(&self, but: usize) -> Vec<JobInfo> {
+        let others = self.running.iter().filter(|(id, _)| *id != but);
+        others.map(|(_, job)| job.info().clone()).collect()
     }
 
     /// Whether no job is queued or running. One that runs does so until all whom it woke have been woken.
