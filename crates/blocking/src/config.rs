@@ -30,6 +30,8 @@ pub struct Config {
     /// How long the oldest closure may wait before more threads are started. Default 100 µs: some twice of what it
     /// takes to start a thread, so that waiting has already cost more than a thread does. Derived, not measured.
     pub stall: Duration,
+    /// How many closures that compute are worth a thread each. Default: as many as the machine runs at once.
+    pub(crate) processors: usize,
     /// The threads' name, for debuggers; Linux shows its first 15 bytes. Default `kasasagi-pool`.
     pub thread_name: String,
     /// Each thread's stack in bytes. Default `None`: the platform's, 2 MiB with std.
@@ -52,6 +54,7 @@ impl Default for Config {
             max_threads: 512,
             keep_alive: Duration::from_secs(10),
             stall: Duration::from_micros(100),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
             thread_name: String::from("kasasagi-pool"),
             stack_size: None,
             on_thread_start: None,

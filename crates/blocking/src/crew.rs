@@ -1,12 +1,11 @@
 //! Who works: the queue, the idle stack and the threads of one pool, all under one lock.
 //!
-//! Kept under the lock: work waits in the queue only when nobody is idle, and only when there is a thread, or one
-//! on its way, that will take it. A thread is busy, idle (on the stack), or the *lookout*: the one that, while work
-//! waits, does nothing but watch its age, so that a stall is seen even when all others block and nothing is handed
-//! in. Only a thread that has just been started becomes the lookout; one that ends a job takes the next.
+//! A thread is at a job, or *comes* (is awake or called, and will look into the queue), or is the *lookout*, who watches
+//! how fast the queue is served, or rests on the stack. What is kept true whenever the lock is released: while work waits,
+//! somebody comes, or the lookout watches, or a thread is on its way, or all that there can be are at a job.
 //!
-//! Idle stack and queue share the lock on purpose: where the two are split, a hand-off can meet a thread that has
-//! just given up waiting, and the job is stranded.
+//! Idle stack and queue share the lock on purpose: where the two are split, a call can meet a thread that has just given
+//! up waiting, and the job is stranded.
 
 mod life;
 mod state;
@@ -15,13 +14,13 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::BlockingError;
 use crate::job::{AnyJob, JobInfo, contained};
-use crate::slot::Order;
 use kasasagi_primitive::current::Current;
+use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering};
 use kasasagi_primitive::sync::{Arc, Condvar, Mutex};
 use kasasagi_primitive::thread::{self, JoinHandle};
-use kasasagi_primitive::thread_local;
 use kasasagi_primitive::wake_batch::wake_caught;
-use state::{Entry, State};
+use kasasagi_primitive::{CachePadded, MODEL, thread_local};
+use state::State;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
@@ -47,9 +46,26 @@ pub(crate) struct Crew {
 
 struct Shared {
     config: Config,
-    state: Mutex<State>,
+    state: CachePadded<Mutex<State>>,
+    /// Whether work waits, as of a moment ago: for those who search. What counts is under the lock.
+    work: CachePadded<AtomicBool>,
     /// Notified when a thread has left, or a start has ended.
     left: Condvar,
+}
+
+impl Shared {
+    /// Shows to those who search whether work waits.
+    fn show(&self, state: &State) {
+        let waits = !state.queue.is_empty();
+        // Written when it changes: those who search read it all the time.
+        if !MODEL && self.work.load(Ordering::Relaxed) != waits {
+            self.work.store(waits, Ordering::Relaxed);
+        }
+    }
+
+    fn sees_work(&self) -> bool {
+        !MODEL && self.work.load(Ordering::Relaxed)
+    }
 }
 
 /// std's `Arc`, since the model's cannot be unsized.
@@ -63,8 +79,9 @@ pub(crate) struct Waiting {
 
 impl Crew {
     pub(crate) fn new(config: Config) -> Self {
-        let state = Mutex::new(State::default());
-        Self { shared: Arc::new(Shared { config, state, left: Condvar::new() }) }
+        let state = CachePadded::new(Mutex::new(State::default()));
+        let work = CachePadded::new(AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { config, state, work, left: Condvar::new() }) }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -73,8 +90,7 @@ impl Crew {
 
     /// Threads, idle ones, waiting jobs.
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
-        let state = self.shared.state.lock();
-        (state.threads, state.idle.len(), state.queue.len())
+        self.shared.state.lock().counts()
     }
 
     /// What runs.
@@ -82,27 +98,21 @@ impl Crew {
         self.shared.state.lock().running(0)
     }
 
-    /// Hands a job to an idle thread, or queues it; or cancels it, when the crew is closed.
+    /// Queues a job, and calls somebody for it if nobody will come by; or cancels it, when the crew is closed.
     pub(crate) fn submit(&self, job: AnyJob) {
-        let (starts, unwanted) = {
+        let (help, unwanted) = {
             let mut state = self.shared.state.lock();
             if let Some(error) = state.refusal() {
                 drop(state);
                 job.cancel(error);
                 return;
             }
-            if let Some(slot) = state.idle.pop() {
-                state.begin(&slot, &job);
-                drop(state);
-                slot.give(Order::Run(job));
-                return;
-            }
-            let now = clock::now();
-            let unwanted = state.push(Entry { job, since: now });
-            (state.grow_for_waiting(now, &self.shared.config), unwanted)
+            let unwanted = state.push(job);
+            self.shared.show(&state);
+            (state.help_for_new(&self.shared.config), unwanted)
         };
+        self.bring(help);
         drop(unwanted);
-        self.start(starts);
     }
 
     /// Starts `n` threads that `grow` has decided on.
@@ -162,8 +172,8 @@ impl Crew {
         };
         self.shared.left.notify_all();
         wakers.into_iter().for_each(wake_caught);
-        for entry in stranded {
-            contained(|| entry.job.cancel(BlockingError::NoThread(copy(error))));
+        for job in stranded {
+            contained(|| job.cancel(BlockingError::NoThread(copy(error))));
         }
     }
 
@@ -181,18 +191,14 @@ impl Crew {
 
     /// Takes no more jobs, and sends idle threads away. What waits in the queue is run first.
     pub(crate) fn drain(&self) {
-        let (idle, lookout, on_quiet) = {
+        let (called, on_quiet) = {
             let mut state = self.shared.state.lock();
             state.closed = true;
-            let idle = mem::take(&mut state.idle);
-            // Work that waits is watched on; who finds none left sends the lookout away.
-            let lookout = if state.queue.is_empty() { state.lookout.take() } else { None };
-            (idle, lookout, state.on_quiet.take())
+            // Who finds no work left sends the lookout away.
+            (state.call_all(), state.on_quiet.take())
         };
         drop(on_quiet);
-        for slot in idle.iter().chain(&lookout) {
-            slot.give(Order::Leave);
-        }
+        called.iter().for_each(|slot| slot.call());
     }
 
     /// Takes no more jobs, cancels those that wait, sends idle threads away.
@@ -206,22 +212,20 @@ impl Crew {
     }
 
     fn close_for(&self, broken: Option<std::sync::Arc<str>>) {
-        let (queue, idle, lookout, on_quiet, why) = {
+        let (queue, called, on_quiet, why) = {
             let mut state = self.shared.state.lock();
             state.closed = true;
             if broken.is_some() && state.broken.is_none() {
                 state.broken = broken;
             }
-            let why = state.broken.clone();
-            let (queue, idle) = (mem::take(&mut state.queue), mem::take(&mut state.idle));
-            (queue, idle, state.lookout.take(), state.on_quiet.take(), why)
+            let queue = mem::take(&mut state.queue);
+            self.shared.show(&state);
+            (queue, state.call_all(), state.on_quiet.take(), state.broken.clone())
         };
         drop(on_quiet);
-        for slot in idle.iter().chain(&lookout) {
-            slot.give(Order::Leave);
-        }
-        for entry in queue {
-            contained(|| entry.job.cancel(BlockingError::closed(why.clone())));
+        called.iter().for_each(|slot| slot.call());
+        for job in queue {
+            contained(|| job.cancel(BlockingError::closed(why.clone())));
         }
     }
 
@@ -293,7 +297,7 @@ impl Crew {
     pub(crate) fn wait_for(&self, job: AnyJob) -> Result<Waiting, BlockingError> {
         let mut state = self.shared.state.lock();
         state.waits.push(AnyJob::clone(&job));
-        if state.is_deadlocked(clock::now(), &self.shared.config) {
+        if state.is_deadlocked(&self.shared.config) {
             let mine = state.waits.pop();
             let threads = state.threads;
             drop(state);

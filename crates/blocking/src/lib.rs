@@ -50,6 +50,7 @@ mod config;
 mod error;
 mod job;
 mod slot;
+mod spin;
 mod wait;
 
 mod crew;

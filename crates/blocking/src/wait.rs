@@ -3,6 +3,7 @@
 //! Each thread keeps its place to wait, so that waiting allocates nothing.
 
 use crate::clock;
+use crate::spin::Spin;
 use kasasagi_primitive::park::Parker;
 use kasasagi_primitive::{task_context, thread_local};
 use std::cell::Cell;
@@ -12,7 +13,22 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 thread_local! {
-    static PLACE: Cell<Option<(Parker, Waker)>> = Cell::new(None)
+    static PLACE: Cell<Option<Place>> = Cell::new(None)
+}
+
+/// Where a thread waits, and how long it does so awake.
+struct Place {
+    parker: Parker,
+    waker: Waker,
+    spin: Spin,
+}
+
+impl Place {
+    fn new() -> Self {
+        let parker = Parker::new();
+        let waker = parker.unparker().into_waker();
+        Self { parker, waker, spin: Spin::new() }
+    }
 }
 
 /// Runs `future` on this thread, which sleeps while it waits, `limit` at most.
@@ -32,14 +48,15 @@ pub(crate) fn block_on<F: Future + Unpin>(
     );
     let until = limit.map(|limit| clock::now().saturating_add(limit));
     // Not there the first time, while it is in use further out, and when the thread ends.
-    let (parker, waker) = PLACE.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
-        let parker = Parker::new();
-        let waker = parker.unparker().into_waker();
-        (parker, waker)
-    });
+    let mut place = PLACE.try_with(Cell::take).ok().flatten().unwrap_or_else(Place::new);
     let output = loop {
-        if let Poll::Ready(output) = Pin::new(&mut *future).poll(&mut Context::from_waker(&waker)) {
+        let mut cx = Context::from_waker(&place.waker);
+        if let Poll::Ready(output) = Pin::new(&mut *future).poll(&mut cx) {
             break Some(output);
+        }
+        let Place { parker, spin, .. } = &mut place;
+        if spin.until(|| parker.try_park()) {
+            continue;
         }
         let Some(until) = until else {
             parker.park();
@@ -52,6 +69,6 @@ pub(crate) fn block_on<F: Future + Unpin>(
         parker.park_timeout(left);
     };
     // A token that is left makes the next wait look once more than it has to. Kept only until the thread ends.
-    let _ = PLACE.try_with(|place| place.set(Some((parker, waker))));
+    let _ = PLACE.try_with(|kept| kept.set(Some(place)));
     output
 }

@@ -8,6 +8,8 @@ mod map;
 mod par;
 #[cfg(feature = "rayon")]
 mod rayon;
+mod region;
+mod scope;
 mod scoped;
 mod split;
 mod submitted;

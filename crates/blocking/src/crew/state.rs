@@ -2,14 +2,17 @@
 //!
 //! What decides is here; nothing here wakes, starts, runs or drops anything of somebody else's.
 
+mod next;
+
 use super::OnQuiet;
 use crate::clock;
 use crate::config::Config;
 use crate::error::BlockingError;
 use crate::job::{AnyJob, JobInfo};
-use crate::slot::{Order, Slot};
+use crate::slot::Slot;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::thread::JoinHandle;
+pub(super) use next::{From, Help, Step};
 use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::task::Waker;
@@ -17,40 +20,41 @@ use std::time::Duration;
 
 /// How long a pool that was refused a thread makes do with those it has. A guess: a refused `clone` costs as much as
 /// a job, and limits are lifted by people.
-pub(super) const REFUSED: Duration = Duration::from_millis(100);
+const REFUSED: Duration = Duration::from_millis(100);
 
 /// A queue that is longer is looked through for jobs whose futures were dropped: rarely enough to cost nothing, and
 /// often enough that those who give up on a pool that hangs do not fill the memory.
-pub(super) const LONG: usize = 4096;
-
-pub(super) struct Entry {
-    pub(super) job: AnyJob,
-    pub(super) since: Duration,
-}
+const LONG: usize = 4096;
 
 pub(super) struct State {
-    pub(super) queue: VecDeque<Entry>,
+    pub(super) queue: VecDeque<AnyJob>,
     // From which length on the queue is looked through.
     sweep_at: usize,
-    // Jobs that were given to a thread which has not come back from them, with its number.
+    // Jobs that were taken by a thread which has not come back from them, with its number.
     running: Vec<(usize, AnyJob)>,
     // Jobs that threads of this crew wait for inside a job of their own.
     pub(super) waits: Vec<AnyJob>,
     // Called when neither queued nor running jobs are left, without the lock.
     pub(super) on_quiet: Option<OnQuiet>,
-    // The last is the warmest, and is taken first.
+    // The last is the warmest, and is called first.
     pub(super) idle: Vec<Arc<Slot>>,
     pub(super) lookout: Option<Arc<Slot>>,
+    // Threads that are awake, or called, and have nothing to do: each looks into the queue before it rests.
+    pub(super) coming: usize,
     // All threads, from the decision to start one until it leaves.
     pub(super) threads: usize,
     // Of those, the ones that have not arrived: while there are any, no more are started.
     pub(super) starting: usize,
     // Starts whose starter has not put the handle away yet.
     pub(super) launching: usize,
+    // Jobs that were taken by threads which were awake already: how fast the queue is served.
+    served: u64,
+    // What `served` was when somebody was called or started last, and at the lookout's last look.
+    served_at_call: u64,
+    served_at_look: u64,
     pub(super) closed: bool,
     // Why it is closed, if its initializer panicked.
     pub(super) broken: Option<std::sync::Arc<str>>,
-    pub(super) last_growth: Duration,
     pub(super) refused: Option<Duration>,
     pub(super) handles: HashMap<usize, JoinHandle<()>>,
     // Threads that left before their handle was put away.
@@ -72,35 +76,21 @@ impl Default for State {
             on_quiet: None,
             idle: Vec::new(),
             lookout: None,
+            coming: 0,
             threads: 0,
             starting: 0,
             launching: 0,
+            served: 0,
+            served_at_call: 0,
+            served_at_look: 0,
             closed: false,
             broken: None,
-            last_growth: Duration::ZERO,
             refused: None,
             handles: HashMap::new(),
             early: Vec::new(),
             exited: Vec::new(),
             leaving: Vec::new(),
             next_id: 0,
-        }
-    }
-}
-
-/// What a thread does next.
-pub(super) enum Step {
-    Run(AnyJob),
-    Rest,
-    Watch(Duration),
-    Leave,
-}
-
-impl From<Order> for Step {
-    fn from(order: Order) -> Self {
-        match order {
-            Order::Run(job) => Self::Run(job),
-            Order::Leave => Self::Leave,
         }
     }
 }
@@ -113,8 +103,14 @@ pub(super) struct Left {
 }
 
 impl State {
+    /// Threads, those of them that run nothing, waiting jobs.
+    pub(super) fn counts(&self) -> (usize, usize, usize) {
+        let idle = self.threads.saturating_sub(self.starting + self.running.len());
+        (self.threads, idle, self.queue.len())
+    }
+
     /// Decides to start `n` more threads, as far as the limit allows.
-    pub(super) fn grow(&mut self, n: usize, config: &Config) -> usize {
+    fn grow(&mut self, n: usize, config: &Config) -> usize {
         let n = n.min(config.max_threads - self.threads);
         self.threads += n;
         self.starting += n;
@@ -122,44 +118,13 @@ impl State {
         n
     }
 
-    /// Work waits: decides whether a thread has to be started for it, the first or a lookout.
-    pub(super) fn grow_for_waiting(&mut self, now: Duration, config: &Config) -> usize {
-        let watched = self.lookout.is_some() || self.starting > 0;
-        if self.queue.is_empty() || self.threads > 0 && (watched || self.is_refused(now)) {
-            return 0;
-        }
-        self.grow(1, config)
-    }
-
     /// Whether the system refused a thread a short while ago.
-    pub(super) fn is_refused(&self, now: Duration) -> bool {
-        self.refused.is_some_and(|at| now < at + REFUSED)
+    fn is_refused(&self) -> bool {
+        self.refused.is_some_and(|at| clock::now() < at + REFUSED)
     }
 
-    /// How long until the oldest job has stalled; a growth is given the same time to show its effect.
-    pub(super) fn until_stall(&self, now: Duration, stall: Duration) -> Option<Duration> {
-        let oldest = self.queue.front()?.since;
-        let due = oldest.max(self.last_growth).saturating_add(stall);
-        Some(due.saturating_sub(now))
-    }
-
-    /// What a thread does that has nothing to do: the next job, or rest; and how many to start for what waits on.
-    pub(super) fn next(&mut self, slot: &Arc<Slot>, config: &Config) -> (Step, usize) {
-        let Some(entry) = self.queue.pop_front() else {
-            if self.closed {
-                return (Step::Leave, 0);
-            }
-            self.idle.push(Arc::clone(slot));
-            return (Step::Rest, 0);
-        };
-        self.begin(slot, &entry.job);
-        let starts =
-            if self.queue.is_empty() { 0 } else { self.grow_for_waiting(clock::now(), config) };
-        (Step::Run(entry.job), starts)
-    }
-
-    /// Notes that a job is given to a thread.
-    pub(super) fn begin(&mut self, slot: &Slot, job: &AnyJob) {
+    /// Notes that a thread has taken a job.
+    fn begin(&mut self, slot: &Slot, job: &AnyJob) {
         self.running.push((slot.id, AnyJob::clone(job)));
     }
 
@@ -181,28 +146,28 @@ impl State {
     }
 
     /// Queues a job. Now and then those that nobody wants any more are taken out of a long queue, and given out.
-    pub(super) fn push(&mut self, entry: Entry) -> Vec<Entry> {
+    pub(super) fn push(&mut self, job: AnyJob) -> Vec<AnyJob> {
         let mut unwanted = Vec::new();
         if self.queue.len() >= self.sweep_at {
             let all = mem::take(&mut self.queue);
-            for entry in all {
-                if entry.job.is_over() {
-                    unwanted.push(entry);
+            for job in all {
+                if job.is_over() {
+                    unwanted.push(job);
                 } else {
-                    self.queue.push_back(entry);
+                    self.queue.push_back(job);
                 }
             }
             self.sweep_at = LONG.max(self.queue.len() * 2);
         }
-        self.queue.push_back(entry);
+        self.queue.push_back(job);
         unwanted
     }
 
     /// Whether every thread that there can be waits for a job of this very crew, which no thread is left for.
     ///
     /// A wait whose job is over does not count, though its thread may not know it yet.
-    pub(super) fn is_deadlocked(&self, now: Duration, config: &Config) -> bool {
-        let most = if self.is_refused(now) { self.threads } else { config.max_threads };
+    pub(super) fn is_deadlocked(&self, config: &Config) -> bool {
+        let most = if self.is_refused() { self.threads } else { config.max_threads };
         let stuck = self.waits.iter().filter(|job| !job.is_over()).count();
         stuck >= most && self.starting == 0
     }
@@ -216,8 +181,18 @@ impl State {
             None => self.early.push(id),
         }
         // Nothing to look out for any more; while there is, somebody works and will come by here.
-        let lookout = if self.closed && self.queue.is_empty() { self.lookout.take() } else { None };
+        let lookout = if self.closed && self.queue.is_empty() { self.call_lookout() } else { None };
         Left { exited, lookout, wakers: self.wakers_at_the_end() }
+    }
+
+    /// Calls everybody who rests, and the lookout unless work that waits has to be watched on.
+    pub(super) fn call_all(&mut self) -> Vec<Arc<Slot>> {
+        let mut called = mem::take(&mut self.idle);
+        self.coming += called.len();
+        if self.queue.is_empty() {
+            called.extend(self.call_lookout());
+        }
+        called
     }
 
     /// Whether all threads have left, and none is being started.
@@ -236,7 +211,7 @@ impl State {
     }
 
     /// Why a job ends that was not run.
-    pub(super) fn why_closed(&self) -> BlockingError {
+    fn why_closed(&self) -> BlockingError {
         match &self.broken {
             Some(text) => BlockingError::Broken(std::sync::Arc::clone(text)),
             None => BlockingError::Closed,

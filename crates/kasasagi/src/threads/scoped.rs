@@ -2,17 +2,13 @@
 //!
 //! A task cannot lend what it borrows, since whoever drops its future may forget to; a thread that does not return
 //! before all is done can.
-#![allow(
-    unsafe_code,
-    reason = "a closure that borrows is lent to a thread, and is gone before the borrow ends"
-)]
 
 use crate::threads::executor::Executor;
+use crate::threads::scope::Scope;
 use crate::threads::split::{Parts, Split, in_order};
-use kasasagi_blocking::{JobInfo, Unblock, lend};
-use kasasagi_primitive::sync::{Arc, Condvar, Mutex};
+use kasasagi_blocking::JobInfo;
+use kasasagi_primitive::sync::Mutex;
 use std::any::Any;
-use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 /// Calls `f` with each item on the threads of `executor` and on this one, and gives the values in the order of the
@@ -64,8 +60,8 @@ where
     };
     {
         let scope = Scope::default();
-        let lent: Vec<_> =
-            (0..helpers).map(|_| scope.lend(executor, JobInfo::new(place), &work)).collect();
+        let lend = |_| scope.lend(|work| executor.execute(work), JobInfo::new(place), &work);
+        let lent: Vec<_> = (0..helpers).map(lend).collect();
         work();
         // Those that have not started are taken back: all is done, or ends.
         drop(lent);
@@ -104,70 +100,4 @@ where
 struct Made<U> {
     parts: Parts<U>,
     panic: Option<Box<dyn Any + Send>>,
-}
-
-/// Closures that borrow, on threads that know nothing of it. Dropped, it waits until they are gone.
-#[derive(Default)]
-struct Scope(Arc<Count>);
-
-#[derive(Default)]
-struct Count {
-    lent: Mutex<usize>,
-    gone: Condvar,
-}
-
-/// Says that a closure is gone, however it went.
-struct Token(Arc<Count>);
-
-impl Drop for Token {
-    fn drop(&mut self) {
-        *self.0.lent.lock() -= 1;
-        self.0.gone.notify_all();
-    }
-}
-
-/// Fields are dropped in this order.
-struct Borrowing {
-    f: Box<dyn FnOnce() + Send>,
-    token: Token,
-}
-
-impl Borrowing {
-    fn run(self) {
-        let Self { f, token } = self;
-        // Gone when it returns, or unwinds; the token after it.
-        f();
-        drop(token);
-    }
-}
-
-impl Scope {
-    /// Lends a closure; what is returned takes it back, if it has not started, when it is dropped.
-    fn lend<'a, E: Executor + ?Sized>(
-        &'a self,
-        executor: &E,
-        info: JobInfo,
-        f: &'a (impl Fn() + Sync),
-    ) -> Unblock<()> {
-        let f: Box<dyn FnOnce() + Send + 'a> = Box::new(f);
-        // SAFETY: only the lifetime is changed. The box is dropped, or called, before its token is, and the scope, which
-        // lives in the frame that `'a` borrows from, does not go before all tokens have.
-        let f = unsafe {
-            mem::transmute::<Box<dyn FnOnce() + Send + 'a>, Box<dyn FnOnce() + Send + 'static>>(f)
-        };
-        *self.0.lent.lock() += 1;
-        let borrowing = Borrowing { f, token: Token(Arc::clone(&self.0)) };
-        let (ended, work) = lend(info, move || borrowing.run());
-        executor.execute(work);
-        ended
-    }
-}
-
-impl Drop for Scope {
-    fn drop(&mut self) {
-        let mut lent = self.0.lent.lock();
-        while *lent > 0 {
-            self.0.gone.wait(&mut lent);
-        }
-    }
 }

@@ -1,11 +1,21 @@
 //! Items that several threads take turns at, in chunks that become smaller towards the end.
 
-use kasasagi_primitive::sync::Mutex;
+use crate::threads::region::{Region, Room};
 use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering};
+use kasasagi_primitive::sync::{Arc, Mutex};
 use std::iter::Fuse;
 
 /// What was made of one chunk, and the place of its first item.
-type Part<U> = (usize, Vec<U>);
+pub(super) struct Part<U> {
+    place: usize,
+    values: Values<U>,
+}
+
+enum Values<U> {
+    /// In the room for all of them.
+    Here(Region<U>),
+    Apart(Vec<U>),
+}
 
 /// What one thread has made.
 pub(super) type Parts<U> = Vec<Part<U>>;
@@ -16,8 +26,13 @@ const STRIDE: usize = 64;
 /// A thread takes this share of what its own share would be, so that all end at about the same time.
 const SHARE: usize = 4;
 
-pub(super) struct Split<I: Iterator, F> {
+/// Most items of a chunk: their own memory is to stay in the nearest cache.
+const MOST: usize = 2048;
+
+pub(super) struct Split<I: Iterator, F, U> {
     source: Mutex<Source<I>>,
+    /// Room for all values, if it is known how many there will be.
+    room: Option<Arc<Room<U>>>,
     f: F,
     threads: usize,
     stopped: AtomicBool,
@@ -29,10 +44,20 @@ struct Source<I: Iterator> {
     chunks: usize,
 }
 
-impl<I: Iterator, F> Split<I, F> {
+/// Items that were taken, and where what is made of them goes.
+struct Chunk<T, U> {
+    items: Vec<T>,
+    part: Part<U>,
+}
+
+impl<I: Iterator, F, U> Split<I, F, U> {
     pub(super) fn new(items: I, f: F, threads: usize) -> Self {
+        let room = match items.size_hint() {
+            (least, Some(most)) if least == most => Room::new(least),
+            _ => None,
+        };
         let source = Mutex::new(Source { items: items.fuse(), place: 0, chunks: 0 });
-        Self { source, f, threads, stopped: AtomicBool::new(false) }
+        Self { source, room, f, threads, stopped: AtomicBool::new(false) }
     }
 
     /// No item is begun any more.
@@ -44,22 +69,30 @@ impl<I: Iterator, F> Split<I, F> {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    fn take(&self) -> Option<(usize, Vec<I::Item>)> {
+    fn take(&self) -> Option<Chunk<I::Item, U>> {
         let mut source = self.source.lock();
         let size = match source.items.size_hint() {
             (left, Some(most)) if left == most => left / (self.threads * SHARE),
             // Nobody knows how many there are: more and more at a time.
             _ => 1 << (source.chunks / self.threads).min(10),
         };
-        let chunk: Vec<_> = source.items.by_ref().take(size.max(1)).collect();
+        let items: Vec<_> = source.items.by_ref().take(size.clamp(1, MOST)).collect();
+        if items.is_empty() {
+            return None;
+        }
         let place = source.place;
-        source.place += chunk.len();
+        source.place += items.len();
         source.chunks += 1;
-        (!chunk.is_empty()).then_some((place, chunk))
+        // Under the lock: regions are in the order of the items.
+        let region = self.room.as_ref().and_then(|room| room.give(items.len()));
+        drop(source);
+        let apart = || Values::Apart(Vec::with_capacity(items.len()));
+        let values = region.map_or_else(apart, Values::Here);
+        Some(Chunk { items, part: Part { place, values } })
     }
 
     /// Works until there is nothing left. A panic stops the others, too.
-    pub(super) fn work<U>(&self) -> Parts<U>
+    pub(super) fn work(&self) -> Parts<U>
     where
         F: Fn(I::Item) -> U,
     {
@@ -74,13 +107,16 @@ impl<I: Iterator, F> Split<I, F> {
         let _guard = StopOthers(&self.stopped);
         let mut parts = Vec::new();
         while !self.is_stopped() {
-            let Some((place, chunk)) = self.take() else { break };
-            let mut done = Vec::with_capacity(chunk.len());
-            let mut items = chunk.into_iter();
+            let Some(Chunk { items, mut part }) = self.take() else { break };
+            let mut items = items.into_iter();
             while items.len() > 0 && !self.is_stopped() {
-                done.extend(items.by_ref().take(STRIDE).map(&self.f));
+                let stride = items.by_ref().take(STRIDE).map(&self.f);
+                match &mut part.values {
+                    Values::Here(region) => stride.for_each(|value| region.push(value)),
+                    Values::Apart(values) => values.extend(stride),
+                }
             }
-            parts.push((place, done));
+            parts.push(part);
         }
         parts
     }
@@ -88,14 +124,22 @@ impl<I: Iterator, F> Split<I, F> {
 
 /// The values of all parts, in the order of the items.
 pub(super) fn in_order<U>(mut parts: Parts<U>) -> Vec<U> {
-    parts.sort_unstable_by_key(|(place, _)| *place);
-    if parts.len() == 1 {
-        return parts.pop().map(|(_, part)| part).unwrap_or_default();
+    parts.sort_unstable_by_key(|part| part.place);
+    let (mut regions, mut apart) = (Vec::with_capacity(parts.len()), Vec::new());
+    for part in parts {
+        match part.values {
+            // Once the room is full, all is apart.
+            Values::Here(region) => regions.push(region),
+            Values::Apart(values) => apart.push(values),
+        }
     }
-    let mut all = Vec::with_capacity(parts.iter().map(|(_, part)| part.len()).sum());
-    for (_, mut part) in parts {
-        all.append(&mut part);
-    }
+    let mut all = Region::join(regions).unwrap_or_else(|regions| {
+        let mut all = Vec::new();
+        regions.into_iter().for_each(|region| region.append_to(&mut all));
+        all
+    });
+    all.reserve(apart.iter().map(Vec::len).sum());
+    apart.iter_mut().for_each(|values| all.append(values));
     all
 }
 
@@ -103,17 +147,21 @@ pub(super) fn in_order<U>(mut parts: Parts<U>) -> Vec<U> {
 mod tests {
     use super::*;
 
+    fn sizes<I: Iterator<Item = usize>>(split: &Split<I, fn(usize) -> usize, usize>) -> Vec<usize> {
+        let mut next = 0;
+        let chunks = std::iter::from_fn(|| {
+            let chunk = split.take()?;
+            assert_eq!((chunk.part.place, chunk.items[0]), (next, next));
+            next += chunk.items.len();
+            Some(chunk.items.len())
+        });
+        chunks.collect()
+    }
+
     #[test]
     fn chunks_of_a_known_number_shrink_and_lose_nothing() {
-        let split = Split::new(0..100, |n: usize| n, 2);
-        let mut sizes = Vec::new();
-        let mut next = 0;
-        while let Some((place, chunk)) = split.take() {
-            assert_eq!((place, chunk[0]), (next, next));
-            next += chunk.len();
-            sizes.push(chunk.len());
-        }
-        assert_eq!(next, 100);
+        let sizes = sizes(&Split::new(0..100, |n| n, 2));
+        assert_eq!(sizes.iter().sum::<usize>(), 100);
         assert_eq!(sizes[0], 12);
         assert!(sizes.is_sorted_by(|a, b| a >= b), "{sizes:?}");
         assert_eq!(sizes.last(), Some(&1));
@@ -121,17 +169,48 @@ mod tests {
 
     #[test]
     fn chunks_of_an_unknown_number_grow() {
-        let split = Split::new((0..1000).filter(|_| true), |n: usize| n, 2);
-        let sizes: Vec<_> =
-            std::iter::from_fn(|| split.take()).map(|(_, chunk)| chunk.len()).collect();
+        let sizes = sizes(&Split::new((0..1000).filter(|_| true), |n| n, 2));
         assert_eq!(sizes.iter().sum::<usize>(), 1000);
         assert_eq!(sizes[..4], [1, 1, 2, 2]);
     }
 
     #[test]
-    fn parts_are_put_in_order() {
-        assert_eq!(in_order(vec![(2, vec![2, 3]), (0, vec![0, 1]), (4, vec![4])]), [0, 1, 2, 3, 4]);
+    fn parts_are_put_in_order_wherever_they_lie() {
+        let split = Split::new(0..10, |n: usize| n.to_string(), 1);
+        let mut parts = split.work();
+        assert!(parts.len() > 2);
+        parts.reverse();
+        assert_eq!(in_order(parts), (0..10).map(|n| n.to_string()).collect::<Vec<_>>());
+
+        let split = Split::new((0..10).filter(|_| true), |n: usize| n, 1);
+        let mut parts = split.work();
+        assert!(parts.len() > 2);
+        parts.reverse();
+        assert_eq!(in_order(parts), (0..10).collect::<Vec<_>>());
         assert_eq!(in_order::<u8>(Vec::new()), []);
+    }
+
+    /// Says that there are so many, and is wrong.
+    struct Liar(std::ops::Range<usize>, usize);
+
+    impl Iterator for Liar {
+        type Item = usize;
+        fn next(&mut self) -> Option<usize> {
+            self.0.next()
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            (self.1, Some(self.1))
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_wrong_costs_no_value() {
+        for said in [0, 1, 5, 9, 11, 100] {
+            let split = Split::new(Liar(0..10, said), |n: usize| n.to_string(), 2);
+            let mut parts = split.work();
+            parts.extend(split.work());
+            assert_eq!(in_order(parts), (0..10).map(|n| n.to_string()).collect::<Vec<_>>());
+        }
     }
 
     #[test]
