@@ -1,11 +1,11 @@
 //! What does it cost to have a closure run on a thread that may block, and how fast are many?
 //!
 //! The peers' own ways (`to_thread`, `spawn_blocking`, `unblock`), beside plain threads that take boxed jobs from one
-//! crossbeam-channel, and rayon.
+//! crossbeam-channel, the crate threadpool, and rayon.
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use kasasagi_benches::column::{RAYON, THREADS, WORKERS};
+use kasasagi_benches::column::{RAYON, THREADPOOL, THREADS, WORKERS};
 use kasasagi_benches::{Beside, Peer, Row, Suite, median, per_op, pool};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use std::hint::black_box;
@@ -75,6 +75,7 @@ impl Row for Burst {
         vec![
             Beside::new(RAYON, jobs(|job| pool::rayon().spawn(job))),
             Beside::new(THREADS, jobs(|job| pool::threads(job))),
+            Beside::new(THREADPOOL, jobs(|job| pool::threadpool(job))),
         ]
     }
 }
@@ -176,7 +177,20 @@ impl Row for FromThread {
             }
             per_op(start, ops)
         };
-        vec![Beside::new(RAYON, rayon), Beside::new(THREADS, threads)]
+        let threadpool = |ops: u64| {
+            let start = Instant::now();
+            for i in 0..ops {
+                let (tell, told) = std::sync::mpsc::channel();
+                pool::threadpool(move || tell.send(i).expect("somebody waits"));
+                assert_eq!(told.recv(), Ok(i));
+            }
+            per_op(start, ops)
+        };
+        vec![
+            Beside::new(RAYON, rayon),
+            Beside::new(THREADS, threads),
+            Beside::new(THREADPOOL, threadpool),
+        ]
     }
 }
 

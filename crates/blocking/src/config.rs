@@ -1,8 +1,10 @@
 //! What a pool can be told: how many threads, for how long, under which name, and what is called on each.
 
+use kasasagi_primitive::MODEL;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// What is called on a thread of a pool.
@@ -27,8 +29,9 @@ pub struct Config {
     /// How long an idle thread stays. Default 10 s: longer than the pauses of a program in use, so that it does not
     /// start threads over and over (20 to 50 µs each); tokio's figure.
     pub keep_alive: Duration,
-    /// How long the oldest closure may wait before more threads are started. Default 100 µs: some twice of what it
-    /// takes to start a thread, so that waiting has already cost more than a thread does. Derived, not measured.
+    /// How often, while work waits, a spare thread looks how fast it is served: slowly, and more threads go to work.
+    /// Default 100 µs: some twice of what it takes to start a thread, so that waiting has already cost more than a
+    /// thread does. Derived, not measured.
     pub stall: Duration,
     /// How many closures that compute are worth a thread each. Default: as many as the machine runs at once.
     pub(crate) processors: usize,
@@ -54,7 +57,7 @@ impl Default for Config {
             max_threads: 512,
             keep_alive: Duration::from_secs(10),
             stall: Duration::from_micros(100),
-            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            processors: if MODEL { 2 } else { available_parallelism().map_or(1, usize::from) },
             thread_name: String::from("kasasagi-pool"),
             stack_size: None,
             on_thread_start: None,

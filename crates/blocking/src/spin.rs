@@ -1,8 +1,7 @@
 //! A short wait without sleep: to be called costs some 5 µs, and what comes next often comes sooner.
 //!
 //! Who has waited in vain waits half as long the next time. Who gave way, and got the processor back late, shares it
-//! with somebody, perhaps with the one it waits for: the next time it sleeps, since who is called is put where a
-//! processor is free.
+//! with somebody, most likely with the one it waits for: the next time it gives way at once.
 
 use crate::clock;
 use kasasagi_primitive::{MODEL, hint, thread};
@@ -20,14 +19,17 @@ const LEAST: u32 = 2;
 /// Somebody else ran.
 const LATE: Duration = Duration::from_micros(2);
 
+/// Who ran so often, and has not done what is waited for, does something else.
+const TURNS: u32 = 2;
+
 pub(crate) struct Spin {
     yields: u32,
-    is_crowded: bool,
+    is_shared: bool,
 }
 
 impl Spin {
     pub(crate) fn new() -> Self {
-        Self { yields: YIELDS, is_crowded: false }
+        Self { yields: YIELDS, is_shared: false }
     }
 
     /// Waits for a short while until `reached`; says whether it was.
@@ -35,30 +37,29 @@ impl Spin {
         if MODEL {
             return reached();
         }
-        for _ in 0..LOOKS {
+        let looks = if self.is_shared { 1 } else { LOOKS };
+        for _ in 0..looks {
             if reached() {
                 return true;
             }
             hint::spin_loop();
         }
-        if std::mem::take(&mut self.is_crowded) {
-            return reached();
-        }
-        let mut before = clock::now();
+        let (mut before, mut turns) = (clock::now(), 0);
         for _ in 0..self.yields {
-            if reached() {
-                self.yields = YIELDS;
-                return true;
-            }
             thread::yield_now();
             let now = clock::now();
-            if now - before > LATE {
-                self.is_crowded = true;
-                return reached();
-            }
+            let was_late = now - before > LATE;
             before = now;
+            if reached() {
+                (self.yields, self.is_shared) = (YIELDS, was_late);
+                return true;
+            }
+            turns += u32::from(was_late);
+            if turns == TURNS {
+                break;
+            }
         }
-        self.yields = (self.yields / 2).max(LEAST);
-        reached()
+        (self.yields, self.is_shared) = ((self.yields / 2).max(LEAST), false);
+        false
     }
 }

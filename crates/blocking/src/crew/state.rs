@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) lookout: Option<Arc<Slot>>,
     // Threads that are awake, or called, and have nothing to do: each looks into the queue before it rests.
     pub(super) coming: usize,
+    // Those of them who are awake, and look again and again whether there is work.
+    searching: usize,
     // All threads, from the decision to start one until it leaves.
     pub(super) threads: usize,
     // Of those, the ones that have not arrived: while there are any, no more are started.
@@ -77,6 +79,7 @@ impl Default for State {
             idle: Vec::new(),
             lookout: None,
             coming: 0,
+            searching: 0,
             threads: 0,
             starting: 0,
             launching: 0,

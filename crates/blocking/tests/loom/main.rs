@@ -4,6 +4,10 @@
 //! others; any longer limit never ends.
 #![cfg(kasasagi_loom)]
 
+mod lent;
+#[path = "../../../kasasagi/src/threads/scope.rs"]
+mod scope;
+
 use kasasagi_blocking::{BlockingError, Config, Pool};
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::park::Parker;
@@ -59,6 +63,42 @@ fn pool_hand_off_meets_keep_alive() {
         assert_eq!(runs.load(Ordering::Relaxed), 2);
         assert_eq!(pool.shutdown(EVER).still_running, 0);
         assert_eq!(pool.metrics().threads, 0);
+    });
+}
+
+/// Race: a job comes while the thread that has ended one searches, or goes to rest: it relies on that thread, which looks
+/// once more under the lock.
+///
+/// Mutation `blocking-search-rests-unseen`: who searched in vain rests without that look: the job waits for ever.
+/// Mutation `blocking-search-stays-counted`: who rests goes on being counted as one who comes: nobody is called.
+#[test]
+fn pool_submit_meets_the_end_of_a_search() {
+    explore("pool_submit_meets_the_end_of_a_search", || {
+        let pool = pool(EVER);
+        for _ in 0..2 {
+            assert!(block_on(pool.unblock(|| ())).is_ok());
+        }
+        drop(pool);
+    });
+}
+
+/// Race: the thread that works goes to rest while another watches; the next job finds nobody at work whom to watch, and
+/// the lookout, who never looks in this model, has to be called, or the one who rests.
+///
+/// Mutation `blocking-watch-over-nobody`: a lookout is relied on although nobody works: the job waits for its look.
+#[test]
+fn pool_job_meets_a_lookout_over_nobody() {
+    explore("pool_job_meets_a_lookout_over_nobody", || {
+        let mut config = Config::default();
+        config.max_threads = 2;
+        config.stall = EVER;
+        let pool = Pool::new(config);
+        let jobs = [pool.unblock(|| ()), pool.unblock(|| ())];
+        for job in jobs {
+            assert!(block_on(job).is_ok());
+        }
+        assert!(block_on(pool.unblock(|| ())).is_ok());
+        drop(pool);
     });
 }
 
@@ -197,6 +237,7 @@ fn pool_lookout_meets_a_worker() {
 /// pool grow to three.
 ///
 /// Mutation `blocking-lookout-keeps-seat`: the lookout takes a job and keeps its seat: nobody watches the third.
+/// Mutation `blocking-take-leaves-unseen`: who takes a job sends nobody for those that wait on.
 /// Mutation `blocking-arrive-uncounted`: a thread that arrives goes on being counted as on its way: no other is ever
 /// started, or the books do not balance.
 #[test]

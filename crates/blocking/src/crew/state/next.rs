@@ -7,14 +7,15 @@ use super::State;
 use crate::config::Config;
 use crate::job::AnyJob;
 use crate::slot::Slot;
+use kasasagi_primitive::MODEL;
 use kasasagi_primitive::sync::Arc;
 
 /// Who was called, and finds that so many jobs were taken meanwhile by those who work, is not needed. A call takes some
 /// 10 to 20 µs: they end within 5 µs each.
-const SERVED_SINCE_CALL: u64 = 4;
+const SERVED_SINCE_CALL: u64 = if MODEL { 1 } else { 4 };
 
 /// The same between two looks of the lookout, for each who works.
-const SERVED_SINCE_LOOK: u64 = 20;
+const SERVED_SINCE_LOOK: u64 = if MODEL { 1 } else { 20 };
 
 /// Fewer than these between two looks, for each who works: they wait rather than compute, and more threads than
 /// processors are of use.
@@ -50,8 +51,12 @@ pub(in super::super) struct Help {
 impl State {
     /// A job was queued: who is needed for it.
     pub(in super::super) fn help_for_new(&mut self, config: &Config) -> Help {
-        let watched = self.lookout.is_some() && !self.running.is_empty();
-        if self.coming > 0 || watched { Help::default() } else { self.send_for(1, config) }
+        let works = !self.running.is_empty() || self.searching > 0;
+        let watched = self.lookout.is_some() && works;
+        // Who is called is put on a processor of its own only by somebody who does not work on it: as many as there are
+        // processors are called from here, and the others by those.
+        let enough = if works { 1 } else { self.queue.len().min(config.processors) };
+        if self.coming >= enough || watched { Help::default() } else { self.send_for(1, config) }
     }
 
     /// What a thread does that has nothing to do, and who is needed for what waits on.
@@ -63,7 +68,11 @@ impl State {
     ) -> (Step, Help) {
         match from {
             From::Start => self.starting -= 1,
-            From::Call | From::Search => self.coming -= 1,
+            From::Call => self.coming -= 1,
+            From::Search => {
+                self.coming -= 1;
+                self.searching -= 1;
+            }
             From::Job => {}
         }
         let was_awake = matches!(from, From::Job | From::Search);
@@ -103,6 +112,7 @@ impl State {
         if from != From::Search {
             if self.coming == 0 {
                 self.coming += 1;
+                self.searching += 1;
                 return Step::Search;
             }
             // One who searches is enough, and one who watches.
