@@ -82,18 +82,23 @@ pub(super) struct Region<U> {
 unsafe impl<U: Send> Send for Region<U> {}
 
 impl<U> Region<U> {
-    /// Puts a value behind those that are there.
+    /// Puts values behind those that are there.
     ///
     /// # Panics
     /// If there is no more room.
     #[inline]
-    pub(super) fn push(&mut self, value: U) {
-        assert!(self.count < self.size, "a region takes as many values as it has places");
-        // SAFETY: below `size`, and so inside the allocation.
-        let place = unsafe { self.first.add(self.count) };
-        // SAFETY: a place of this region, at which nothing is yet.
-        unsafe { place.write(value) };
-        self.count += 1;
+    pub(super) fn extend(&mut self, values: impl Iterator<Item = U>) {
+        let (first, size) = (self.first, self.size);
+        // In a register, and put back even if the iterator panics.
+        let mut put = Put { now: self.count, count: &mut self.count };
+        values.for_each(|value| {
+            assert!(put.now < size, "a region takes as many values as it has places");
+            // SAFETY: below `size`, and so inside the allocation.
+            let place = unsafe { first.add(put.now) };
+            // SAFETY: a place of this region, at which nothing is yet.
+            unsafe { place.write(value) };
+            put.now += 1;
+        });
     }
 
     /// Moves the values behind those of `all`.
@@ -136,6 +141,18 @@ impl<U> Region<U> {
     }
 }
 
+/// How many values a region has, while some are put in.
+struct Put<'a> {
+    now: usize,
+    count: &'a mut usize,
+}
+
+impl Drop for Put<'_> {
+    fn drop(&mut self) {
+        *self.count = self.now;
+    }
+}
+
 impl<U> Drop for Region<U> {
     fn drop(&mut self) {
         let values = ptr::slice_from_raw_parts_mut(self.first.as_ptr(), self.count);
@@ -157,7 +174,7 @@ mod tests {
 
     fn filled<U>(room: &Arc<Room<U>>, n: usize, mut value: impl FnMut() -> U) -> Region<U> {
         let mut region = room.give(n).expect("there is room");
-        (0..n).for_each(|_| region.push(value()));
+        region.extend((0..n).map(|_| value()));
         region
     }
 
@@ -183,7 +200,7 @@ mod tests {
         let room = Room::new(4).expect("there is memory");
         let first = filled(&room, 1, &mut clone);
         let mut second = room.give(3).expect("there is room");
-        second.push(clone());
+        second.extend(std::iter::once(clone()));
         drop(room);
         assert_eq!(std::sync::Arc::strong_count(&token), 4);
         let Err(regions) = Region::join(vec![second, first]) else { panic!("they leave a gap") };
@@ -204,6 +221,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_put_before_a_panic_is_dropped_once() {
+        let (token, mut clone) = tokens();
+        let room = Room::new(3).expect("there is memory");
+        let mut region = room.give(3).expect("there is room");
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            region.extend((0..3).map(|n| if n < 2 { clone() } else { panic!("the third") }));
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(std::sync::Arc::strong_count(&token), 4);
+        drop((region, room, clone));
+        assert_eq!(std::sync::Arc::strong_count(&token), 1);
+    }
+
+    #[test]
     fn values_without_a_size_have_room() {
         let room = Room::new(usize::MAX).expect("they need none");
         let region = filled(&room, 3, || ());
@@ -216,6 +247,6 @@ mod tests {
     fn a_region_takes_no_more_than_it_has_places() {
         let room = Room::new(2).expect("there is memory");
         let mut region = filled(&room, 1, || 0);
-        region.push(0);
+        region.extend(std::iter::once(0));
     }
 }

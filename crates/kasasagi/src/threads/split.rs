@@ -27,7 +27,7 @@ const STRIDE: usize = 64;
 const SHARE: usize = 4;
 
 /// Most items of a chunk: their own memory is to stay in the nearest cache.
-const MOST: usize = 2048;
+const MOST: usize = 4096;
 
 pub(super) struct Split<I: Iterator, F, U> {
     source: Mutex<Source<I>>,
@@ -42,12 +42,6 @@ struct Source<I: Iterator> {
     items: Fuse<I>,
     place: usize,
     chunks: usize,
-}
-
-/// Items that were taken, and where what is made of them goes.
-struct Chunk<T, U> {
-    items: Vec<T>,
-    part: Part<U>,
 }
 
 impl<I: Iterator, F, U> Split<I, F, U> {
@@ -69,14 +63,15 @@ impl<I: Iterator, F, U> Split<I, F, U> {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    fn take(&self) -> Option<Chunk<I::Item, U>> {
+    /// Takes the next items, and says where what is made of them goes.
+    fn take(&self, items: &mut Vec<I::Item>) -> Option<Part<U>> {
         let mut source = self.source.lock();
         let size = match source.items.size_hint() {
             (left, Some(most)) if left == most => left / (self.threads * SHARE),
             // Nobody knows how many there are: more and more at a time.
             _ => 1 << (source.chunks / self.threads).min(10),
         };
-        let items: Vec<_> = source.items.by_ref().take(size.clamp(1, MOST)).collect();
+        items.extend(source.items.by_ref().take(size.clamp(1, MOST)));
         if items.is_empty() {
             return None;
         }
@@ -87,8 +82,7 @@ impl<I: Iterator, F, U> Split<I, F, U> {
         let region = self.room.as_ref().and_then(|room| room.give(items.len()));
         drop(source);
         let apart = || Values::Apart(Vec::with_capacity(items.len()));
-        let values = region.map_or_else(apart, Values::Here);
-        Some(Chunk { items, part: Part { place, values } })
+        Some(Part { place, values: region.map_or_else(apart, Values::Here) })
     }
 
     /// Works until there is nothing left. A panic stops the others, too.
@@ -105,14 +99,14 @@ impl<I: Iterator, F, U> Split<I, F, U> {
             }
         }
         let _guard = StopOthers(&self.stopped);
-        let mut parts = Vec::new();
+        let (mut parts, mut items) = (Vec::new(), Vec::new());
         while !self.is_stopped() {
-            let Some(Chunk { items, mut part }) = self.take() else { break };
-            let mut items = items.into_iter();
+            let Some(mut part) = self.take(&mut items) else { break };
+            let mut items = items.drain(..);
             while items.len() > 0 && !self.is_stopped() {
                 let stride = items.by_ref().take(STRIDE).map(&self.f);
                 match &mut part.values {
-                    Values::Here(region) => stride.for_each(|value| region.push(value)),
+                    Values::Here(region) => region.extend(stride),
                     Values::Apart(values) => values.extend(stride),
                 }
             }
@@ -150,10 +144,11 @@ mod tests {
     fn sizes<I: Iterator<Item = usize>>(split: &Split<I, fn(usize) -> usize, usize>) -> Vec<usize> {
         let mut next = 0;
         let chunks = std::iter::from_fn(|| {
-            let chunk = split.take()?;
-            assert_eq!((chunk.part.place, chunk.items[0]), (next, next));
-            next += chunk.items.len();
-            Some(chunk.items.len())
+            let mut items = Vec::new();
+            let part = split.take(&mut items)?;
+            assert_eq!((part.place, items[0]), (next, next));
+            next += items.len();
+            Some(items.len())
         });
         chunks.collect()
     }
