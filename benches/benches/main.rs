@@ -5,6 +5,7 @@ mod fetch;
 mod fork_join;
 mod gather;
 mod http_hello;
+mod lending;
 mod locks;
 mod memory;
 mod ping_pong;
@@ -30,6 +31,7 @@ fn main() {
     suite.bench("locks", locks::rows);
     suite.bench("channels", channels::rows);
     suite.bench("queues", queues::rows);
+    suite.bench("lending", lending::rows);
     suite.bench("wake", wake::rows);
     suite.bench("timers", timers::rows);
     suite.bench("timeouts", timeouts::rows);

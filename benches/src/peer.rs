@@ -111,6 +111,20 @@ pub trait Peer: Copy + Send + Sync + 'static {
         tasks: Vec<Self::Handle<T>>,
     ) -> impl Future<Output = ()> + Send;
 
+    /// Runs a closure on a thread that may block: the peer's own way, or that of its users. Called inside.
+    fn lend<T: Send + 'static>(
+        self,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static;
+
+    /// The same from a thread that is no worker, which waits.
+    fn lend_and_wait<T: Send + 'static>(self, f: impl FnOnce() -> T + Send + 'static) -> T;
+
+    /// Calls `f` with each number below `n` on as many threads as there are workers, in order.
+    fn map(self, n: u64, f: fn(u64) -> u64) -> impl Future<Output = Vec<u64>> + Send {
+        chunked(self, n, f)
+    }
+
     /// Takes over a listening socket of std; called inside.
     fn listener(socket: std::net::TcpListener) -> io::Result<Self::Listener>;
 
@@ -144,4 +158,17 @@ pub trait Peer: Copy + Send + Sync + 'static {
     {
         self.block_on(self.spawn(body))
     }
+}
+
+/// What users write who have nothing of the kind: some chunks for each worker.
+async fn chunked<P: Peer>(peer: P, n: u64, f: fn(u64) -> u64) -> Vec<u64> {
+    let size = n.div_ceil(4 * crate::column::WORKERS as u64).max(1);
+    let chunk =
+        |from: u64| peer.lend(move || (from..n.min(from + size)).map(f).collect::<Vec<_>>());
+    let chunks: Vec<_> = (0..n).step_by(size as usize).map(chunk).collect();
+    let mut all = Vec::with_capacity(n as usize);
+    for chunk in chunks {
+        all.append(&mut chunk.await);
+    }
+    all
 }

@@ -15,6 +15,12 @@ pub fn rayon() -> &'static ThreadPool {
     })
 }
 
+/// Has a thread of the crate threadpool run it.
+pub fn threadpool(job: impl FnOnce() + Send + 'static) {
+    static POOL: OnceLock<threadpool::ThreadPool> = OnceLock::new();
+    POOL.get_or_init(|| threadpool::ThreadPool::new(WORKERS)).execute(job);
+}
+
 /// Has one of the plain threads run it.
 pub fn threads(job: impl FnOnce() + Send + 'static) {
     static POOL: OnceLock<Sender<Job>> = OnceLock::new();

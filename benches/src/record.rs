@@ -100,12 +100,13 @@ fn machine() -> String {
 
 /// The versions of the peers, from the lock file.
 fn versions() -> Value {
-    const WANTED: [&str; 12] = [
+    const WANTED: [&str; 13] = [
         "tokio",
         "async-executor",
         "async-io",
         "rayon",
         "crossbeam-channel",
+        "threadpool",
         "hyper",
         "smol-hyper",
         "async-channel",

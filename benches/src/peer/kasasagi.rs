@@ -5,11 +5,12 @@ use super::hello::{hello, http};
 use hyper::service::service_fn;
 use kasasagi::net::{TcpListener, TcpStream};
 use kasasagi::sync::Queue;
-use kasasagi::{Handle, Pending, Promise, Runtime, Task, time};
+use kasasagi::{Handle, Pending, Promise, Runtime, Task, ThreadPool, time};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -52,6 +53,12 @@ impl Future for Promised {
         let promised = ready!(Pin::new(&mut self.0).poll(cx));
         Poll::Ready(promised.expect("promises of benchmarks are kept"))
     }
+}
+
+/// A pool of the program's own, as large as the others'.
+fn own_pool() -> &'static ThreadPool {
+    static POOL: OnceLock<ThreadPool> = OnceLock::new();
+    POOL.get_or_init(|| ThreadPool::new(crate::column::WORKERS))
 }
 
 impl Peer for Kasasagi {
@@ -125,6 +132,21 @@ impl Peer for Kasasagi {
     {
         let outputs = kasasagi::gather(futures).await;
         outputs.into_iter().map(|output| output.expect("tasks of benchmarks do not fail")).collect()
+    }
+
+    fn lend<T: Send + 'static>(
+        self,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        Joined(kasasagi::to_thread(f))
+    }
+
+    fn lend_and_wait<T: Send + 'static>(self, f: impl FnOnce() -> T + Send + 'static) -> T {
+        own_pool().submit(f).wait().expect("closures of benchmarks do not fail")
+    }
+
+    fn map(self, n: u64, f: fn(u64) -> u64) -> impl Future<Output = Vec<u64>> + Send {
+        kasasagi::par_map(0..n, f)
     }
 
     async fn as_completed<F>(self, futures: Vec<F>) -> usize

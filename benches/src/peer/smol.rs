@@ -121,6 +121,17 @@ macro_rules! smol_peer {
                 receiver.recv().await.expect("it is open")
             }
 
+            fn lend<T: Send + 'static>(
+                self,
+                f: impl FnOnce() -> T + Send + 'static,
+            ) -> impl Future<Output = T> + Send + 'static {
+                blocking::unblock(f)
+            }
+
+            fn lend_and_wait<T: Send + 'static>(self, f: impl FnOnce() -> T + Send + 'static) -> T {
+                future::block_on(blocking::unblock(f))
+            }
+
             async fn gather<F>(self, futures: Vec<F>) -> Vec<F::Output>
             where
                 F: Future + Send + 'static,

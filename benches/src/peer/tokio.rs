@@ -159,6 +159,17 @@ impl Peer for Tokio {
         outputs
     }
 
+    fn lend<T: Send + 'static>(
+        self,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        Joined(tokio::task::spawn_blocking(f))
+    }
+
+    fn lend_and_wait<T: Send + 'static>(self, f: impl FnOnce() -> T + Send + 'static) -> T {
+        self.0.block_on(Joined(self.0.spawn_blocking(f)))
+    }
+
     async fn as_completed<F>(self, futures: Vec<F>) -> usize
     where
         F: Future + Send + 'static,

@@ -3,7 +3,7 @@
 use super::goals::{self, Entry, To};
 use super::measured::{Kind, Measurements, Series, Spread};
 use super::text::{shown_ratio, value};
-use crate::column::{NAMES, THREADS, index_of};
+use crate::column::{NAMES, RAYON, THREADPOOL, THREADS, index_of};
 use std::fmt::Write;
 
 /// The peers that the goals of the first part do not name: kasasagi is to be no slower than any of them.
@@ -82,18 +82,18 @@ fn meeting(measured: &Measurements, entries: &[&Entry], tally: &mut Tally) -> St
     let mut text = String::from(
         "\nWhat lets tasks meet is held against the better of tokio's and async-lock's or async-channel's, each under its own\n\
          runtime; from plain threads, against parking_lot's mutex and crossbeam-channel. All are times.\n\n\
-         | workload | kasasagi | tokio | smol | smol-static | threads | the better | to it | goal | | |\n\
-         |---|---:|---:|---:|---:|---:|---|---:|---:|---|---|\n",
+         | workload | kasasagi | tokio | smol | smol-static | rayon | threads | threadpool | the better | to it | goal | | |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|---|---|\n",
     );
     for (entry, at_most) in with_goal(entries) {
         let Some(series) = measured.find(entry.key) else {
             let label = entry.label;
-            let _ = writeln!(text, "| {label} | | | | | | | | {at_most:.2} | not measured | |");
+            let _ = writeln!(text, "| {label} | | | | | | | | | | {at_most:.2} | not measured | |");
             continue;
         };
         let [ratio, verdict, flag] = tally.count(entry, at_most, series);
         let _ = write!(text, "| {} |", entry.label);
-        for column in (0..=3).chain([index_of(THREADS)]) {
+        for column in (0..=3).chain([RAYON, THREADS, THREADPOOL].map(index_of)) {
             let _ = write!(text, " {} |", value(series, column));
         }
         let better = entry.held_against(series).map_or("", |(column, _)| NAMES[column]);

@@ -42,6 +42,9 @@ fn family_text(family: &Family) -> &'static str {
         "channels" => {
             "kasasagi's, tokio's and async-channel's, each under its own runtime; the threads' is crossbeam-channel's."
         }
+        "lending" => {
+            "`to_thread`, tokio's `spawn_blocking` and `blocking::unblock`; by a thread, a `ThreadPool` of two; the threads take boxed closures from a crossbeam-channel."
+        }
         _ => {
             "The floor is the same futures, boxed and polled by hand on one thread, without a runtime."
         }
@@ -57,6 +60,7 @@ fn circumstances(measured: &Measurements) -> String {
         ("async-io", "async-io (smol)"),
         ("rayon", "rayon"),
         ("crossbeam-channel", "crossbeam-channel (threads)"),
+        ("threadpool", "threadpool"),
         ("hyper", "hyper"),
         ("async-channel", "async-channel"),
         ("async-lock", "async-lock"),

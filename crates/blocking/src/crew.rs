@@ -1,34 +1,41 @@
 //! Who works: the queue, the idle stack and the threads of one pool, all under one lock.
 //!
-//! Kept under the lock: work waits in the queue only when nobody is idle, and only when there is a thread, or one
-//! on its way, that will take it. A thread is busy, idle (on the stack), or the *lookout*: the one that, while work
-//! waits, does nothing but watch its age, so that a stall is seen even when all others block and nothing is handed
-//! in. Only a thread that has just been started becomes the lookout; one that ends a job takes the next.
+//! A thread is at a job, or *comes* (is awake or called, and will look into the queue), or is the *lookout*, who watches
+//! how fast the queue is served, or rests on the stack. What is kept true whenever the lock is released: while work waits,
+//! somebody comes, or the lookout watches, or a thread is on its way, or all that there can be are at a job.
 //!
-//! Idle stack and queue share the lock on purpose: where the two are split, a hand-off can meet a thread that has
-//! just given up waiting, and the job is stranded.
+//! Idle stack and queue share the lock on purpose: where the two are split, a call can meet a thread that has just given
+//! up waiting, and the job is stranded.
+
+mod life;
+mod state;
 
 use crate::clock;
 use crate::config::Config;
 use crate::error::BlockingError;
-use crate::job::{AnyJob, contained};
-use crate::slot::{Order, Slot};
+use crate::job::{AnyJob, JobInfo, contained};
+use kasasagi_primitive::current::Current;
+use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering};
 use kasasagi_primitive::sync::{Arc, Condvar, Mutex};
 use kasasagi_primitive::thread::{self, JoinHandle};
-use kasasagi_primitive::thread_local;
+use kasasagi_primitive::wake_batch::wake_caught;
+use kasasagi_primitive::{CachePadded, MODEL, thread_local};
+use state::State;
 use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::mem;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// How long a pool that was refused a thread makes do with those it has. A guess: a refused `clone` costs as much as
-/// a job, and limits are lifted by people.
-const REFUSED: Duration = Duration::from_millis(100);
+thread_local! {
+    // The crew that this thread belongs to.
+    static CREW: Current<Crew> = Current::new()
+}
 
 thread_local! {
-    // The crew that this thread belongs to, as an address; 0 elsewhere.
-    static CREW: Cell<usize> = Cell::new(0)
+    // Which of its threads this is; none is 0.
+    static NUMBER: Cell<usize> = Cell::new(0)
 }
 
 /// A handle of the crew; each of its threads has one.
@@ -39,145 +46,73 @@ pub(crate) struct Crew {
 
 struct Shared {
     config: Config,
-    state: Mutex<State>,
+    state: CachePadded<Mutex<State>>,
+    /// Whether work waits, as of a moment ago: for those who search. What counts is under the lock.
+    work: CachePadded<AtomicBool>,
     /// Notified when a thread has left, or a start has ended.
     left: Condvar,
+}
+
+impl Shared {
+    /// Shows to those who search whether work waits.
+    fn show(&self, state: &State) {
+        let waits = !state.queue.is_empty();
+        // Written when it changes: those who search read it all the time.
+        if !MODEL && self.work.load(Ordering::Relaxed) != waits {
+            self.work.store(waits, Ordering::Relaxed);
+        }
+    }
+
+    fn sees_work(&self) -> bool {
+        !MODEL && self.work.load(Ordering::Relaxed)
+    }
 }
 
 /// std's `Arc`, since the model's cannot be unsized.
 pub(crate) type OnQuiet = std::sync::Arc<dyn Fn() + Send + Sync>;
 
-struct Entry {
+/// A job of a crew's thread waits for another until this is dropped.
+pub(crate) struct Waiting {
+    crew: Crew,
     job: AnyJob,
-    since: Duration,
-}
-
-#[derive(Default)]
-struct State {
-    queue: VecDeque<Entry>,
-    // Jobs that were given to a thread which has not come back from them.
-    running: usize,
-    // Called when neither queued nor running jobs are left, without the lock.
-    on_quiet: Option<OnQuiet>,
-    // The last is the warmest, and is taken first.
-    idle: Vec<Arc<Slot>>,
-    lookout: Option<Arc<Slot>>,
-    // All threads, from the decision to start one until it leaves.
-    threads: usize,
-    // Of those, the ones that have not arrived: while there are any, no more are started.
-    starting: usize,
-    // Starts whose starter has not put the handle away yet.
-    launching: usize,
-    closed: bool,
-    last_growth: Duration,
-    refused: Option<Duration>,
-    handles: HashMap<usize, JoinHandle<()>>,
-    // Threads that left before their handle was put away.
-    early: Vec<usize>,
-    // Threads that have left, to be joined by the next who comes by.
-    exited: Vec<JoinHandle<()>>,
-    next_id: usize,
-}
-
-/// What a thread does next.
-enum Step {
-    Run(AnyJob),
-    Rest,
-    Watch(Duration),
-    Leave,
-}
-
-impl State {
-    /// Decides to start `n` more threads, as far as the limit allows.
-    fn grow(&mut self, n: usize, config: &Config) -> usize {
-        let n = n.min(config.max_threads - self.threads);
-        self.threads += n;
-        self.starting += n;
-        self.launching += n;
-        n
-    }
-
-    /// Work waits: decides whether a thread has to be started for it, the first or a lookout.
-    fn grow_for_waiting(&mut self, now: Duration, config: &Config) -> usize {
-        let watched = self.lookout.is_some() || self.starting > 0;
-        let refused = self.refused.is_some_and(|at| now < at + REFUSED);
-        if self.queue.is_empty() || self.threads > 0 && (watched || refused) {
-            return 0;
-        }
-        self.grow(1, config)
-    }
-
-    /// How long until the oldest job has stalled; a growth is given the same time to show its effect.
-    fn until_stall(&self, now: Duration, stall: Duration) -> Option<Duration> {
-        let oldest = self.queue.front()?.since;
-        let due = oldest.max(self.last_growth).saturating_add(stall);
-        Some(due.saturating_sub(now))
-    }
-
-    /// What a thread does that has nothing to do: the next job, or rest; and how many to start for what waits on.
-    fn next(&mut self, slot: &Arc<Slot>, config: &Config) -> (Step, usize) {
-        if self.closed {
-            return (Step::Leave, 0);
-        }
-        let Some(entry) = self.queue.pop_front() else {
-            self.idle.push(Arc::clone(slot));
-            return (Step::Rest, 0);
-        };
-        self.running += 1;
-        let starts =
-            if self.queue.is_empty() { 0 } else { self.grow_for_waiting(clock::now(), config) };
-        (Step::Run(entry.job), starts)
-    }
-
-    /// Whether no job is queued or running. One that runs does so until all whom it woke have been woken.
-    fn is_quiet(&self) -> bool {
-        self.running == 0 && self.queue.is_empty()
-    }
-
-    /// Takes a leaving thread out of the books, and gives the handles of those that left before it.
-    fn leave(&mut self, id: usize) -> Vec<JoinHandle<()>> {
-        self.threads -= 1;
-        let exited = mem::take(&mut self.exited);
-        match self.handles.remove(&id) {
-            Some(handle) => self.exited.push(handle),
-            None => self.early.push(id),
-        }
-        exited
-    }
 }
 
 impl Crew {
     pub(crate) fn new(config: Config) -> Self {
-        let state = Mutex::new(State::default());
-        Self { shared: Arc::new(Shared { config, state, left: Condvar::new() }) }
+        let state = CachePadded::new(Mutex::new(State::default()));
+        let work = CachePadded::new(AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { config, state, work, left: Condvar::new() }) }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.shared.config
     }
 
     /// Threads, idle ones, waiting jobs.
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
-        let state = self.shared.state.lock();
-        (state.threads, state.idle.len(), state.queue.len())
+        self.shared.state.lock().counts()
     }
 
-    /// Hands a job to an idle thread, or queues it; or cancels it, when the crew is closed.
+    /// What runs.
+    pub(crate) fn running(&self) -> Vec<JobInfo> {
+        self.shared.state.lock().running(0)
+    }
+
+    /// Queues a job, and calls somebody for it if nobody will come by; or cancels it, when the crew is closed.
     pub(crate) fn submit(&self, job: AnyJob) {
-        let starts = {
+        let (help, unwanted) = {
             let mut state = self.shared.state.lock();
-            if state.closed {
+            if let Some(error) = state.refusal() {
                 drop(state);
-                job.cancel(BlockingError::Closed);
+                job.cancel(error);
                 return;
             }
-            if let Some(slot) = state.idle.pop() {
-                state.running += 1;
-                drop(state);
-                slot.give(Order::Run(job));
-                return;
-            }
-            let now = clock::now();
-            state.queue.push_back(Entry { job, since: now });
-            state.grow_for_waiting(now, &self.shared.config)
+            let unwanted = state.push(job);
+            self.shared.show(&state);
+            (state.help_for_new(&self.shared.config), unwanted)
         };
-        self.start(starts);
+        self.bring(help);
+        drop(unwanted);
     }
 
     /// Starts `n` threads that `grow` has decided on.
@@ -198,8 +133,10 @@ impl Crew {
                     } else {
                         state.handles.insert(id, handle);
                     }
+                    let wakers = state.wakers_at_the_end();
                     drop(state);
                     self.shared.left.notify_all();
+                    wakers.into_iter().for_each(wake_caught);
                 }
                 Err(error) => {
                     self.refused(n - done, &error);
@@ -223,65 +160,21 @@ impl Crew {
 
     /// `n` threads will not come. Those there are do the work; without any, nobody will.
     fn refused(&self, n: usize, error: &io::Error) {
-        let stranded = {
+        let (stranded, wakers) = {
             let mut state = self.shared.state.lock();
             state.threads -= n;
             state.starting -= n;
             state.launching -= n;
             state.refused = Some(clock::now());
-            if state.threads == 0 { mem::take(&mut state.queue) } else { VecDeque::new() }
+            let nobody = state.threads == 0;
+            let stranded = if nobody { mem::take(&mut state.queue) } else { VecDeque::new() };
+            (stranded, state.wakers_at_the_end())
         };
         self.shared.left.notify_all();
-        for entry in stranded {
-            contained(|| entry.job.cancel(BlockingError::NoThread(copy(error))));
+        wakers.into_iter().for_each(wake_caught);
+        for job in stranded {
+            contained(|| job.cancel(BlockingError::NoThread(copy(error))));
         }
-    }
-
-    /// A thread's life.
-    fn work(&self, id: usize) {
-        CREW.with(|crew| crew.set(self.address()));
-        let slot = Arc::new(Slot::new(id));
-        let mut step = self.arrive(&slot);
-        loop {
-            step = match step {
-                Step::Run(job) => {
-                    contained(|| job.run());
-                    contained(|| drop(job));
-                    self.after_job(&slot)
-                }
-                Step::Rest => match slot.wait_for(self.shared.config.keep_alive) {
-                    Some(order) => order.into(),
-                    None if self.retire(&slot) => return,
-                    // Somebody took it off the stack: its order is on the way.
-                    None => slot.wait().into(),
-                },
-                Step::Watch(limit) => match slot.wait_for(limit) {
-                    Some(order) => order.into(),
-                    None => self.look(&slot),
-                },
-                Step::Leave => {
-                    let exited = self.shared.state.lock().leave(id);
-                    self.gone(exited);
-                    return;
-                }
-            };
-        }
-    }
-
-    /// Back from a job: the next step.
-    fn after_job(&self, slot: &Arc<Slot>) -> Step {
-        let (step, starts, on_quiet) = {
-            let mut state = self.shared.state.lock();
-            state.running -= 1;
-            let (step, starts) = state.next(slot, &self.shared.config);
-            let on_quiet = if state.is_quiet() { state.on_quiet.clone() } else { None };
-            (step, starts, on_quiet)
-        };
-        self.start(starts);
-        if let Some(on_quiet) = on_quiet {
-            contained(|| on_quiet());
-        }
-        step
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
@@ -296,99 +189,53 @@ impl Crew {
         drop(old);
     }
 
-    /// A new thread's first step: the lookout's seat if work waits there unwatched, else as the others.
-    fn arrive(&self, slot: &Arc<Slot>) -> Step {
-        let (step, starts) = {
+    /// Takes no more jobs, and sends idle threads away. What waits in the queue is run first.
+    pub(crate) fn drain(&self) {
+        let (called, on_quiet) = {
             let mut state = self.shared.state.lock();
-            state.starting -= 1;
-            let others = state.threads - 1 - state.starting;
-            let busy = others - state.idle.len() - usize::from(state.lookout.is_some());
-            let seat_free =
-                state.lookout.is_none() && state.threads < self.shared.config.max_threads;
-            match state.until_stall(clock::now(), self.shared.config.stall) {
-                Some(limit) if seat_free && busy > 0 && !state.closed => {
-                    state.lookout = Some(Arc::clone(slot));
-                    (Step::Watch(limit), 0)
-                }
-                _ => state.next(slot, &self.shared.config),
-            }
+            state.closed = true;
+            // Who finds no work left sends the lookout away.
+            (state.call_all(), state.on_quiet.take())
         };
-        self.start(starts);
-        step
-    }
-
-    /// The lookout's look: is there a stall?
-    fn look(&self, slot: &Arc<Slot>) -> Step {
-        let (step, starts) = {
-            let mut state = self.shared.state.lock();
-            if state.lookout.as_ref().is_none_or(|lookout| lookout.id != slot.id) {
-                drop(state);
-                return slot.wait().into();
-            }
-            let now = clock::now();
-            match state.until_stall(now, self.shared.config.stall) {
-                Some(limit) if !limit.is_zero() => return Step::Watch(limit),
-                // Threads are on their way: they have not had their chance yet.
-                Some(_) if state.starting > 0 && !self.shared.config.stall.is_zero() => {
-                    return Step::Watch(self.shared.config.stall);
-                }
-                _ => {}
-            }
-            state.lookout = None;
-            let (step, lookout) = state.next(slot, &self.shared.config);
-            // `next` has decided on a new lookout, if work still waits; together they double the crew.
-            let double = (state.threads - lookout).min(state.queue.len()).saturating_sub(lookout);
-            state.last_growth = now;
-            let refused = state.refused.is_some_and(|at| now < at + REFUSED);
-            let more = if refused { 0 } else { state.grow(double, &self.shared.config) };
-            (step, lookout + more)
-        };
-        self.start(starts);
-        step
-    }
-
-    /// The keep-alive is over: leaves, unless somebody has taken the thread off the stack meanwhile.
-    fn retire(&self, slot: &Arc<Slot>) -> bool {
-        let exited = {
-            let mut state = self.shared.state.lock();
-            let Some(at) = state.idle.iter().position(|idle| idle.id == slot.id) else {
-                return false;
-            };
-            state.idle.remove(at);
-            // In the same breath: counted as a thread, it would be relied on for the next job.
-            state.leave(slot.id)
-        };
-        self.gone(exited);
-        true
-    }
-
-    fn gone(&self, exited: Vec<JoinHandle<()>>) {
-        self.shared.left.notify_all();
-        join(exited);
+        drop(on_quiet);
+        called.iter().for_each(|slot| slot.call());
     }
 
     /// Takes no more jobs, cancels those that wait, sends idle threads away.
     pub(crate) fn close(&self) {
-        let (queue, idle, lookout, on_quiet) = {
+        self.close_for(None);
+    }
+
+    /// The initializer panicked: no thread of this crew can work.
+    fn break_down(&self, text: std::sync::Arc<str>) {
+        self.close_for(Some(text));
+    }
+
+    fn close_for(&self, broken: Option<std::sync::Arc<str>>) {
+        let (queue, called, on_quiet, why) = {
             let mut state = self.shared.state.lock();
             state.closed = true;
-            let (queue, idle) = (mem::take(&mut state.queue), mem::take(&mut state.idle));
-            (queue, idle, state.lookout.take(), state.on_quiet.take())
+            if broken.is_some() && state.broken.is_none() {
+                state.broken = broken;
+            }
+            let queue = mem::take(&mut state.queue);
+            self.shared.show(&state);
+            (queue, state.call_all(), state.on_quiet.take(), state.broken.clone())
         };
         drop(on_quiet);
-        for slot in idle.iter().chain(&lookout) {
-            slot.give(Order::Leave);
-        }
-        for entry in queue {
-            contained(|| entry.job.cancel(BlockingError::Closed));
+        called.iter().for_each(|slot| slot.call());
+        for job in queue {
+            contained(|| job.cancel(BlockingError::closed(why.clone())));
         }
     }
 
-    /// Waits until all threads but the caller's own have left, `limit` at most; says how many have not.
-    pub(crate) fn wait(&self, limit: Duration) -> usize {
-        let own = usize::from(CREW.with(Cell::get) == self.address());
+    /// Waits until all threads but the caller's own have left, `limit` at most; says how many have not, and what they
+    /// run.
+    pub(crate) fn wait(&self, limit: Duration) -> (usize, Vec<JobInfo>) {
+        let number = if self.is_own_thread() { NUMBER.with(Cell::get) } else { 0 };
+        let own = usize::from(number > 0);
         let start = clock::now();
-        let (remaining, exited) = {
+        let (remaining, jobs, exited) = {
             let mut state = self.shared.state.lock();
             while state.threads > own || state.launching > 0 {
                 let spent = clock::now().saturating_sub(start);
@@ -397,23 +244,78 @@ impl Crew {
                 };
                 self.shared.left.wait_for(&mut state, rest);
             }
-            (state.threads - own, mem::take(&mut state.exited))
+            (state.threads - own, state.running(number), mem::take(&mut state.exited))
         };
         join(exited);
-        remaining
+        (remaining, jobs)
     }
 
-    fn address(&self) -> usize {
+    /// Waits until all threads have left, in a task.
+    pub(crate) fn poll_deserted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.shared.state.lock();
+        if !state.is_deserted() {
+            if !state.leaving.iter().any(|waker| waker.will_wake(cx.waker())) {
+                // Cloned without the lock: it is foreign code.
+                drop(state);
+                let waker = cx.waker().clone();
+                state = self.shared.state.lock();
+                state.leaving.push(waker);
+            }
+            if !state.is_deserted() {
+                return Poll::Pending;
+            }
+        }
+        let exited = mem::take(&mut state.exited);
+        drop(state);
+        join(exited);
+        Poll::Ready(())
+    }
+
+    /// Whether the calling thread is one of this crew's.
+    pub(crate) fn is_own_thread(&self) -> bool {
+        CREW.with(|crew| crew.with(|crew| crew.is_some_and(|crew| crew.is(self))))
+    }
+
+    /// The crew that the calling thread belongs to.
+    pub(crate) fn of_this_thread() -> Option<Self> {
+        CREW.with(|crew| crew.with(|crew| crew.cloned()))
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Which crew it is, to be compared.
+    pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref::<Shared>(&self.shared).addr()
+    }
+
+    /// A job on a thread of this crew waits for another of its jobs.
+    ///
+    /// # Errors
+    /// If nobody is left who could run it.
+    pub(crate) fn wait_for(&self, job: AnyJob) -> Result<Waiting, BlockingError> {
+        let mut state = self.shared.state.lock();
+        state.waits.push(AnyJob::clone(&job));
+        if state.is_deadlocked(&self.shared.config) {
+            let mine = state.waits.pop();
+            let threads = state.threads;
+            drop(state);
+            drop(mine);
+            return Err(BlockingError::Deadlock { threads });
+        }
+        drop(state);
+        Ok(Waiting { crew: self.clone(), job })
     }
 }
 
-impl From<Order> for Step {
-    fn from(order: Order) -> Self {
-        match order {
-            Order::Run(job) => Self::Run(job),
-            Order::Leave => Self::Leave,
-        }
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut state = self.crew.shared.state.lock();
+        let at = state.waits.iter().position(|job| AnyJob::ptr_eq(job, &self.job));
+        let mine = at.map(|at| state.waits.swap_remove(at));
+        drop(state);
+        drop(mine);
     }
 }
 

@@ -1,12 +1,14 @@
 //! Why a closure gave no result.
 
+use kasasagi_primitive::report::panic_message;
 use kasasagi_primitive::sync::Mutex;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
-/// Why [`Pool::unblock`](crate::Pool::unblock) gave no result.
+/// Why a closure that was handed to a pool gave no result.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BlockingError {
@@ -16,6 +18,18 @@ pub enum BlockingError {
     Panicked(Panic),
     /// The pool has no thread, and the system refused to start one; the closure never runs.
     NoThread(io::Error),
+    /// The pool's initializer panicked, with this text; no closure runs there any more.
+    Broken(Arc<str>),
+    /// It was taken back before it had started; it never runs.
+    Cancelled,
+    /// A closure waits for another one of its own pool, and all threads that the pool may have do so already: none is
+    /// left to run it. It was taken back, if it had not started.
+    Deadlock {
+        /// How many threads there are, all of them waiting.
+        threads: usize,
+    },
+    /// It was handed to an executor that dropped it; it never runs.
+    Dropped,
 }
 
 /// What a closure panicked with.
@@ -27,10 +41,7 @@ pub struct Panic {
 
 impl Panic {
     pub(crate) fn new(payload: Box<dyn Any + Send>) -> Self {
-        let message = payload
-            .downcast_ref::<&str>()
-            .map(|text| String::from(*text))
-            .or_else(|| payload.downcast_ref::<String>().cloned());
+        let message = panic_message(&*payload).map(String::from);
         Self { message, payload: Mutex::new(payload) }
     }
 
@@ -51,6 +62,12 @@ impl fmt::Debug for Panic {
     }
 }
 
+impl BlockingError {
+    pub(crate) fn closed(broken: Option<Arc<str>>) -> Self {
+        broken.map_or(Self::Closed, Self::Broken)
+    }
+}
+
 impl fmt::Display for BlockingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -67,6 +84,20 @@ impl fmt::Display for BlockingError {
                 "the closure was not run: its pool has no thread, and the system refused one: {error}; \
                  raise the limit of threads, or lower what else uses them"
             ),
+            Self::Broken(text) => write!(
+                f,
+                "the closure was not run: its pool is broken, as the initializer of its threads panicked: {text}"
+            ),
+            Self::Cancelled => f.write_str("the closure was not run: it was taken back first"),
+            Self::Deadlock { threads } => write!(
+                f,
+                "a closure waits for another one of its own pool, and would wait for ever: all {threads} threads that \
+                 the pool may have wait so. Raise its limit of threads, wait in a task instead, or use a pool for each \
+                 of the two"
+            ),
+            Self::Dropped => f.write_str(
+                "the closure was not run: the executor that it was handed to dropped it",
+            ),
         }
     }
 }
@@ -75,7 +106,7 @@ impl Error for BlockingError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NoThread(error) => Some(error),
-            Self::Closed | Self::Panicked(_) => None,
+            _ => None,
         }
     }
 }

@@ -30,7 +30,8 @@
 //!
 //! # What it promises
 //! - A closure runs once, or its future says why not: [`BlockingError`].
-//! - Closures start in the order in which they were handed in. When a thread is idle, it starts at once.
+//! - Closures start in the order in which they were handed in. When a thread is awake and has nothing to do, or the
+//!   pool sleeps, it starts at once.
 //! - A future dropped before its closure has started: the closure is dropped there and then and never runs.
 //!   Dropped later: the closure runs to its end, and its result is dropped on the pool's thread.
 //! - A panic ends the closure, not the thread, and comes out of the future with its payload.
@@ -38,23 +39,31 @@
 //!   refuses a thread, those there are do the work; only when there is none does it become an error.
 //!
 //! # How many threads
-//! The first closure starts a thread. More are started when the work *stalls*: when the oldest closure has waited for
-//! 100 µs ([`Config::stall`]) the number of threads doubles, up to [`Config::max_threads`]. A burst of tiny closures
-//! is so served by a thread or two, and a hundred slow ones have their threads after a millisecond.
+//! The first closure starts a thread. More go to work when the work *stalls*: a spare thread looks every 100 µs
+//! ([`Config::stall`]) how many closures have been taken since, and if these are few for those who work, others are
+//! called, or started, up to twice as many and [`Config::max_threads`]. A burst of tiny closures is so served by a thread
+//! or two, and a hundred slow ones have their threads after a millisecond.
 //!
 //! The pool knows no runtime: it wakes a [`Waker`](std::task::Waker), and works under any executor.
 #![forbid(unsafe_code)]
 
 mod clock;
 mod config;
-mod crew;
 mod error;
 mod job;
-mod pool;
 mod slot;
-mod unblock;
+mod spin;
+mod wait;
 
-pub use config::Config;
+mod crew;
+mod unblock;
+mod work;
+
+mod pool;
+
+pub use config::{Config, Hook};
 pub use error::{BlockingError, Panic};
-pub use pool::{Entered, Metrics, Pool, ShutdownReport};
+pub use job::JobInfo;
+pub use pool::{Deserted, Entered, Metrics, Pool, ShutdownReport};
 pub use unblock::Unblock;
+pub use work::{Work, lend};

@@ -3,13 +3,17 @@
 use crate::config::Config;
 use crate::crew::Crew;
 use crate::error::BlockingError;
-use crate::job::Job;
+use crate::job::{Job, JobInfo};
 use crate::unblock::Unblock;
+use crate::work::Work;
 use kasasagi_primitive::current::Current;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::thread_local;
 use std::fmt;
+use std::future::Future;
 use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 thread_local! {
@@ -53,12 +57,14 @@ pub struct Metrics {
 }
 
 /// What was left when a shutdown returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[must_use = "closures may still be running; see `still_running`"]
 #[non_exhaustive]
 pub struct ShutdownReport {
     /// Threads whose closure had not returned within the limit. They are left to themselves.
     pub still_running: usize,
+    /// What those closures are called.
+    pub jobs: Vec<JobInfo>,
 }
 
 impl Pool {
@@ -100,10 +106,26 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let job = std::sync::Arc::new(Job::new(f));
-        let future = Unblock::new(job.clone(), Location::caller());
-        self.owner.crew.submit(job);
+        self.unblock_as(JobInfo::new(Location::caller()), f)
+    }
+
+    /// As [`unblock`](Self::unblock), and says what the closure is called.
+    pub fn unblock_as<F, T>(&self, info: JobInfo, f: F) -> Unblock<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let crew = &self.owner.crew;
+        let place = info.place;
+        let job = std::sync::Arc::new(Job::new(info, f));
+        let future = Unblock::new(job.clone(), place, Some(crew.address()));
+        crew.submit(job);
         future
+    }
+
+    /// Runs `work` on a thread of the pool.
+    pub fn hand_in(&self, work: Work) {
+        self.owner.crew.submit(work.into_job());
     }
 
     /// Makes this the pool of the calling thread until the guard is dropped.
@@ -121,6 +143,21 @@ impl Pool {
     pub fn metrics(&self) -> Metrics {
         let (threads, idle, queued) = self.owner.crew.counts();
         Metrics { threads, idle, queued }
+    }
+
+    /// What runs at the moment.
+    pub fn running(&self) -> Vec<JobInfo> {
+        self.owner.crew.running()
+    }
+
+    /// The most threads there can be.
+    pub fn max_threads(&self) -> usize {
+        self.owner.crew.config().max_threads
+    }
+
+    /// Whether the calling thread is one of the pool's.
+    pub fn is_own_thread(&self) -> bool {
+        self.owner.crew.is_own_thread()
     }
 
     /// Whether no closure waits for a thread and none runs.
@@ -155,8 +192,57 @@ impl Pool {
     ///
     /// Counterpart: `loop.shutdown_default_executor(timeout)`.
     pub fn shutdown(&self, limit: Duration) -> ShutdownReport {
+        self.close();
+        self.join(limit)
+    }
+
+    /// Closes the pool at once, and waits for nobody: closures that have not started end with
+    /// [`BlockingError::Closed`].
+    pub fn close(&self) {
         self.owner.crew.close();
-        ShutdownReport { still_running: self.owner.crew.wait(limit) }
+    }
+
+    /// Closes the pool, and has what was handed in before run to its end; waits for nobody.
+    ///
+    /// Counterpart: `ThreadPoolExecutor.shutdown(wait=False)`.
+    pub fn drain(&self) {
+        self.owner.crew.drain();
+    }
+
+    /// Waits, on this thread, until all threads of a pool that is closed have left, `limit` at most.
+    ///
+    /// On a thread of the pool itself, it waits for all others.
+    pub fn join(&self, limit: Duration) -> ShutdownReport {
+        let (still_running, jobs) = self.owner.crew.wait(limit);
+        ShutdownReport { still_running, jobs }
+    }
+
+    /// Waits, in a task, until all threads of a pool that is closed have left.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: it only waits.
+    pub fn deserted(&self) -> Deserted {
+        Deserted { crew: self.owner.crew.clone() }
+    }
+}
+
+/// Waits until all threads of a pool have left; made by [`Pool::deserted`].
+#[must_use = "a future does nothing until it is awaited"]
+pub struct Deserted {
+    crew: Crew,
+}
+
+impl Future for Deserted {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.crew.poll_deserted(cx)
+    }
+}
+
+impl fmt::Debug for Deserted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deserted").finish_non_exhaustive()
     }
 }
 

@@ -1,52 +1,60 @@
-//! One thread's place to wait: a cell for its orders.
+//! One thread's place to wait.
 //!
-//! Whoever takes the thread off the idle stack, or out of the lookout's seat, gives it exactly one order.
+//! Whoever takes the thread off the idle stack, or out of the lookout's seat, calls it exactly once. What it is called
+//! for it sees under the crew's lock.
 
-use crate::job::AnyJob;
-use kasasagi_primitive::sync::{Condvar, Mutex};
+use crate::clock;
+use kasasagi_primitive::park::{Parker, Unparker};
+use kasasagi_primitive::sync::Arc;
 use std::time::Duration;
 
-/// What a waiting thread is told.
-pub(crate) enum Order {
-    Run(AnyJob),
-    Leave,
-}
-
+/// What the others see of it.
 pub(crate) struct Slot {
     /// Which thread of its pool.
     pub(crate) id: usize,
-    order: Mutex<Option<Order>>,
-    given: Condvar,
+    unparker: Unparker,
 }
 
 impl Slot {
+    pub(crate) fn call(&self) {
+        self.unparker.unpark();
+    }
+}
+
+/// What the thread itself has.
+pub(crate) struct Place {
+    pub(crate) slot: Arc<Slot>,
+    parker: Parker,
+}
+
+impl Place {
+    /// The calling thread's.
     pub(crate) fn new(id: usize) -> Self {
-        Self { id, order: Mutex::new(None), given: Condvar::new() }
+        let parker = Parker::new();
+        Self { slot: Arc::new(Slot { id, unparker: parker.unparker() }), parker }
     }
 
-    pub(crate) fn give(&self, order: Order) {
-        *self.order.lock() = Some(order);
-        self.given.notify_one();
+    /// Waits until it is called, without limit.
+    pub(crate) fn wait(&self) {
+        self.parker.park();
     }
 
-    /// Waits for an order, without limit.
-    pub(crate) fn wait(&self) -> Order {
-        let mut order = self.order.lock();
+    /// Waits until it is called, `limit` at most; says whether it was. A limit of zero does not wait: in a model, where
+    /// time does not pass, it is how a limit ends at any moment.
+    pub(crate) fn wait_for(&self, limit: Duration) -> bool {
+        if limit.is_zero() {
+            return false;
+        }
+        let start = clock::now();
+        let mut left = limit;
         loop {
-            if let Some(order) = order.take() {
-                return order;
+            if self.parker.park_timeout(left) {
+                return true;
             }
-            self.given.wait(&mut order);
+            left = limit.saturating_sub(clock::now().saturating_sub(start));
+            if left.is_zero() {
+                return false;
+            }
         }
-    }
-
-    /// Waits for an order, `limit` at most. A limit of zero looks and does not wait: in a model, where time does not
-    /// pass, it is how a limit ends at any moment.
-    pub(crate) fn wait_for(&self, limit: Duration) -> Option<Order> {
-        let mut order = self.order.lock();
-        if order.is_none() && !limit.is_zero() {
-            self.given.wait_for(&mut order, limit);
-        }
-        order.take()
     }
 }

@@ -7,7 +7,7 @@
 //! cargo run --example blocking_calls
 //! ```
 
-use kasasagi::{PromiseError, Runtime, gather, promise, time, yield_now};
+use kasasagi::{JoinError, Runtime, gather, time, to_thread, yield_now};
 use std::error::Error;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,14 +35,13 @@ async fn waits() {
     time::sleep(WORK).await;
 }
 
-/// Right for a call that can only block, or computes: a thread does it, and a promise brings the result.
-async fn on_a_thread() -> Result<u64, PromiseError<String>> {
-    let (result, pending) = promise();
-    thread::spawn(move || {
+/// Right for a call that can only block, or computes: a thread of the pool does it.
+async fn on_a_thread() -> Result<u64, JoinError> {
+    to_thread(|| {
         thread::sleep(WORK);
-        result.set_result(42)
-    });
-    pending.await
+        42
+    })
+    .await
 }
 
 /// Right for a computation that is not worth a thread: lets others run now and then, and can be cancelled there.

@@ -29,6 +29,9 @@ mod time {}
 #[doc = include_str!("../../../docs/src/guide/streams.md")]
 mod streams {}
 
+#[doc = include_str!("../../../docs/src/guide/blocking.md")]
+mod blocking {}
+
 #[doc = include_str!("../../../docs/src/guide/sockets.md")]
 mod sockets {}
 

@@ -2,6 +2,8 @@
 
 use crate::interrupt::Policy;
 use crate::runtime::Runtime;
+use crate::threads::ThreadPool;
+use kasasagi_blocking::Pool;
 use kasasagi_primitive::report::{ExceptionHook, Report};
 use kasasagi_scheduler::MAX_SEATS;
 use std::fmt;
@@ -32,6 +34,7 @@ pub struct Builder {
     pub(crate) thread_name: Option<String>,
     pub(crate) max_blocking_threads: Option<usize>,
     pub(crate) blocking_keep_alive: Option<Duration>,
+    pub(crate) pool: Option<Pool>,
     pub(crate) shutdown_grace: Duration,
     pub(crate) debug: Option<bool>,
     pub(crate) seed: Option<u64>,
@@ -52,6 +55,7 @@ impl Builder {
             thread_name: None,
             max_blocking_threads: None,
             blocking_keep_alive: None,
+            pool: None,
             shutdown_grace: Duration::from_secs(10),
             debug: None,
             seed: None,
@@ -100,6 +104,16 @@ impl Builder {
     /// How long such a thread stays without work. Default: 10 s.
     pub fn blocking_keep_alive(mut self, time: Duration) -> Self {
         self.blocking_keep_alive = Some(time);
+        self
+    }
+
+    /// Has [`to_thread`](crate::to_thread), and whatever else needs a thread, use `pool` in place of a pool of its own. The
+    /// runtime closes it at its end; what two runtimes were given is closed with the first. What else is said of blocking
+    /// threads here does not matter then, nor does the limit of its queue.
+    ///
+    /// Counterpart: `loop.set_default_executor`, which takes nothing but a `ThreadPoolExecutor` either.
+    pub fn default_executor(mut self, pool: ThreadPool) -> Self {
+        self.pool = Some(pool.into_pool());
         self
     }
 
@@ -206,7 +220,11 @@ impl Builder {
         self
     }
 
-    pub(crate) fn pool_config(&self) -> kasasagi_blocking::Config {
+    pub(crate) fn pool(&self) -> Pool {
+        self.pool.clone().unwrap_or_else(|| Pool::new(self.pool_config()))
+    }
+
+    fn pool_config(&self) -> kasasagi_blocking::Config {
         let mut config = kasasagi_blocking::Config::default();
         if let Some(threads) = self.max_blocking_threads {
             config.max_threads = threads;

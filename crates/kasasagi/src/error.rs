@@ -1,5 +1,6 @@
 //! Why a run ended without main's output, and what a shutdown found.
 
+use kasasagi_blocking::JobInfo;
 use kasasagi_task::{JoinError, TaskInfo};
 use std::error::Error;
 use std::fmt;
@@ -75,6 +76,8 @@ pub struct ShutdownReport {
     pub threads_left: usize,
     /// Closures on pool threads that were left to themselves.
     pub blocking_left: usize,
+    /// What those closures are called.
+    pub blocking_jobs: Vec<JobInfo>,
 }
 
 impl ShutdownReport {
@@ -109,6 +112,9 @@ impl fmt::Display for ShutdownReport {
             )?;
             for task in &self.still_running {
                 write!(f, "\n  {task:?}")?;
+            }
+            for job in &self.blocking_jobs {
+                write!(f, "\n  {job}")?;
             }
         }
         Ok(())

@@ -55,6 +55,7 @@ mod shield;
 pub mod stream;
 pub mod sync;
 pub mod task;
+mod threads;
 pub mod time;
 mod virtual_time;
 mod wait;
@@ -73,6 +74,9 @@ pub use gather::gather_mixed as __gather_mixed;
 pub use gather::{FirstError, Gather, GatherMixed, Mixed, TryGather, gather, try_gather};
 pub use group::{ChildOutput, GroupError, GroupScope, TaskGroup};
 pub use handle::{Handle, NoRuntime};
+pub use kasasagi_blocking::{
+    BlockingError, JobInfo, Metrics as PoolMetrics, ShutdownReport as PoolReport, Work,
+};
 #[cfg(feature = "macros")]
 pub use kasasagi_macros::{main, test};
 pub use kasasagi_net as net;
@@ -95,4 +99,12 @@ pub use race::{Race, race};
 pub use run::{run, spawn, spawn_fallible, spawn_local};
 pub use runtime::Runtime;
 pub use shield::{Shield, shield};
+#[cfg(feature = "rayon")]
+pub use threads::Rayon;
+pub use threads::{
+    Executor, IntoJob, JobExt, Map, MapChunks, MapChunksStream, MapStream, NamedJob, ParForEach,
+    ParMap, PoolFull, ShutdownDefaultExecutor, Submit, Submitted, ThreadPool, ThreadPoolBuilder,
+    par_for_each, par_for_each_on, par_map, par_map_on, run_in_executor, scoped_for_each,
+    scoped_map, to_thread,
+};
 pub use wait::{ReturnWhen, Wait, Waited, wait};

@@ -211,7 +211,7 @@ where
 }
 
 #[cold]
-fn no_runtime(what: &str, place: &Location<'_>) -> ! {
+pub(crate) fn no_runtime(what: &str, place: &Location<'_>) -> ! {
     panic!(
         "`kasasagi::{what}` was called where no runtime runs, at {place}: call it inside \
          `kasasagi::run(async {{ … }})`, or use `Handle::spawn` with the handle of a runtime"

@@ -125,7 +125,7 @@ impl Runtime {
         panic_site::remember();
         let clock = if builder.virtual_time { Clock::paused() } else { Clock::pausable() };
         let reactor = Reactor::with_clock(seats, clock)?;
-        let pool = Pool::new(builder.pool_config());
+        let pool = builder.pool();
         let caretaker = Arc::new(Caretaker::default());
         let mut config = Config::with_seats(seats);
         if let Some(seed) = builder.seed {
@@ -385,7 +385,8 @@ impl Runtime {
                 let _ = thread.join();
             }
         }
-        report.blocking_left = closer.pool.shutdown(left()).still_running;
+        let pool = closer.pool.shutdown(left());
+        (report.blocking_left, report.blocking_jobs) = (pool.still_running, pool.jobs);
         closer.reactor.close();
         // Whatever was given up is told in any case, if nobody else hears of it.
         let is_told = self.handle.debug() && !report.cancelled.is_empty()

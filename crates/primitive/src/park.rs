@@ -58,6 +58,13 @@ impl Parker {
         }
     }
 
+    /// Takes a token if there is one, and does not wait.
+    pub fn try_park(&self) -> bool {
+        // The load first: who spins must not take the line from who unparks. The swap as in `park`.
+        self.place.token.load(Ordering::Relaxed) == NOTIFIED
+            && self.place.token.swap(EMPTY, Ordering::Acquire) == NOTIFIED
+    }
+
     /// Waits for a token, `limit` at most; says whether it got one. May return early without one.
     pub fn park_timeout(&self, limit: Duration) -> bool {
         if self.place.token.swap(EMPTY, Ordering::Acquire) == NOTIFIED {

@@ -25,6 +25,12 @@ pub fn remember() {
     });
 }
 
-pub(crate) fn take() -> Option<Arc<str>> {
+/// Has the next error of a panic on this thread say `place`: the payload was caught elsewhere, and goes on here.
+pub fn put(place: Option<Arc<str>>) {
+    let _ = LAST.try_with(|last| last.replace(place));
+}
+
+/// Where the last panic of this thread happened; asked once.
+pub fn take() -> Option<Arc<str>> {
     LAST.try_with(RefCell::take).ok().flatten()
 }

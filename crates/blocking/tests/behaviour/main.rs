@@ -4,3 +4,5 @@ mod growth;
 mod jobs;
 mod shutdown;
 mod support;
+mod threads;
+mod waits;

@@ -4,6 +4,10 @@
 //! others; any longer limit never ends.
 #![cfg(kasasagi_loom)]
 
+mod lent;
+#[path = "../../../kasasagi/src/threads/scope.rs"]
+mod scope;
+
 use kasasagi_blocking::{BlockingError, Config, Pool};
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::park::Parker;
@@ -59,6 +63,42 @@ fn pool_hand_off_meets_keep_alive() {
         assert_eq!(runs.load(Ordering::Relaxed), 2);
         assert_eq!(pool.shutdown(EVER).still_running, 0);
         assert_eq!(pool.metrics().threads, 0);
+    });
+}
+
+/// Race: a job comes while the thread that has ended one searches, or goes to rest: it relies on that thread, which looks
+/// once more under the lock.
+///
+/// Mutation `blocking-search-rests-unseen`: who searched in vain rests without that look: the job waits for ever.
+/// Mutation `blocking-search-stays-counted`: who rests goes on being counted as one who comes: nobody is called.
+#[test]
+fn pool_submit_meets_the_end_of_a_search() {
+    explore("pool_submit_meets_the_end_of_a_search", || {
+        let pool = pool(EVER);
+        for _ in 0..2 {
+            assert!(block_on(pool.unblock(|| ())).is_ok());
+        }
+        drop(pool);
+    });
+}
+
+/// Race: the thread that works goes to rest while another watches; the next job finds nobody at work whom to watch, and
+/// the lookout, who never looks in this model, has to be called, or the one who rests.
+///
+/// Mutation `blocking-watch-over-nobody`: a lookout is relied on although nobody works: the job waits for its look.
+#[test]
+fn pool_job_meets_a_lookout_over_nobody() {
+    explore("pool_job_meets_a_lookout_over_nobody", || {
+        let mut config = Config::default();
+        config.max_threads = 2;
+        config.stall = EVER;
+        let pool = Pool::new(config);
+        let jobs = [pool.unblock(|| ()), pool.unblock(|| ())];
+        for job in jobs {
+            assert!(block_on(job).is_ok());
+        }
+        assert!(block_on(pool.unblock(|| ())).is_ok());
+        drop(pool);
     });
 }
 
@@ -197,6 +237,7 @@ fn pool_lookout_meets_a_worker() {
 /// pool grow to three.
 ///
 /// Mutation `blocking-lookout-keeps-seat`: the lookout takes a job and keeps its seat: nobody watches the third.
+/// Mutation `blocking-take-leaves-unseen`: who takes a job sends nobody for those that wait on.
 /// Mutation `blocking-arrive-uncounted`: a thread that arrives goes on being counted as on its way: no other is ever
 /// started, or the books do not balance.
 #[test]
@@ -217,5 +258,124 @@ fn pool_grows_until_all_run() {
         assert!(block_on(pool.unblock(move || gate.open())).is_ok());
         // The pool is closed, not awaited, which halves the model; loom still demands that every thread ends.
         drop((blocked, pool));
+    });
+}
+
+/// Race: a pool is drained while a job waits in the queue, a thread works and another is on its way; all that was handed
+/// in runs, and all threads leave, the lookout too.
+///
+/// Mutation `blocking-drain-leaves-work`: a thread of a closed pool leaves although work waits: it never runs.
+/// Mutation `blocking-drain-forgets-lookout`: who leaves last sends the lookout nowhere: it watches an empty queue.
+#[test]
+fn pool_drain_meets_what_waits() {
+    for stall in [Duration::ZERO, EVER] {
+        explore("pool_drain_meets_what_waits", move || {
+            let mut config = Config::default();
+            config.max_threads = 3;
+            config.stall = stall;
+            let pool = Pool::new(config);
+            let runs = Arc::new(AtomicUsize::new(0));
+            pool.unblock(job(&runs)).detach();
+            pool.unblock(job(&runs)).detach();
+            pool.drain();
+            assert_eq!(pool.join(EVER).still_running, 0);
+            assert_eq!(runs.load(Ordering::Relaxed), 2);
+            assert_eq!(pool.metrics().threads, 0);
+        });
+    }
+}
+
+/// Race: the last thread leaves while a task begins to wait for that.
+///
+/// Mutation `blocking-deserted-unseen`: who waits looks before it leaves its waker, and not after.
+#[test]
+fn pool_last_one_meets_who_waits_for_it() {
+    explore("pool_last_one_meets_who_waits_for_it", || {
+        let pool = pool(EVER);
+        let runs = Arc::new(AtomicUsize::new(0));
+        pool.unblock(job(&runs)).detach();
+        pool.drain();
+        block_on(pool.deserted());
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+        assert_eq!(pool.metrics().threads, 0);
+    });
+}
+
+/// Race: the future of a job is detached, or takes it back, while it starts: detached it runs, taken back it runs or
+/// says that it was.
+///
+/// Mutation `blocking-detach-abandons`: `detach` takes the closure along.
+#[test]
+fn pool_detach_and_take_back_meet_start() {
+    explore("pool_detach_and_take_back_meet_start", || {
+        let pool = pool(EVER);
+        let runs = Arc::new(AtomicUsize::new(0));
+        pool.unblock(job(&runs)).detach();
+        let second = pool.unblock(job(&runs));
+        let taken_back = second.cancel();
+        match block_on(second) {
+            Ok(()) => assert!(!taken_back),
+            Err(BlockingError::Cancelled) => assert!(taken_back),
+            Err(error) => panic!("neither run nor taken back: {error}"),
+        }
+        assert_eq!(pool.shutdown(EVER).still_running, 0);
+        let ran = runs.load(Ordering::Relaxed) + usize::from(taken_back);
+        // The detached one may have been cancelled by the shutdown, if the other was taken back.
+        assert!(ran == 2 || taken_back && ran == 1);
+        assert_eq!(Arc::strong_count(&runs), 1);
+    });
+}
+
+/// Race: a job waits for another of its own pool, which is over just as the last other thread begins to wait for a third.
+/// Nobody is stuck: the first thread is about to go on, and runs the third.
+///
+/// Mutation `blocking-deadlock-counts-the-woken`: a wait counts although its job is over: the pool is taken for dead.
+#[test]
+fn pool_waits_of_its_own_are_no_deadlock() {
+    explore("pool_waits_of_its_own_are_no_deadlock", || {
+        let mut config = Config::default();
+        config.max_threads = 2;
+        config.stall = Duration::ZERO;
+        let pool = Pool::new(config);
+        let gate = Arc::new(Gate::default());
+        let outer = {
+            let (inside, gate) = (pool.clone(), Arc::clone(&gate));
+            pool.unblock(move || {
+                let second = {
+                    let inside = inside.clone();
+                    move || {
+                        assert!(inside.unblock(|| ()).wait().is_ok());
+                        gate.open();
+                    }
+                };
+                let first = {
+                    let inside = inside.clone();
+                    move || inside.unblock(second).detach()
+                };
+                assert!(inside.unblock(first).wait().is_ok());
+            })
+        };
+        assert!(block_on(outer).is_ok());
+        gate.pass();
+        // The pool is closed, not awaited, which shortens the model; loom still demands that every thread ends.
+        drop(pool);
+    });
+}
+
+/// Race: a job waits for another that only its own thread could run: it is told.
+///
+/// Mutation `blocking-deadlock-unseen`: nobody counts who waits, and it does so for ever.
+#[test]
+fn pool_deadlock_is_told() {
+    explore("pool_deadlock_is_told", || {
+        let pool = pool(EVER);
+        let outer = {
+            let inside = pool.clone();
+            pool.unblock(move || {
+                matches!(inside.unblock(|| ()).wait(), Err(BlockingError::Deadlock { .. }))
+            })
+        };
+        assert_eq!(block_on(outer).ok(), Some(true));
+        assert_eq!(pool.shutdown(EVER).still_running, 0);
     });
 }

@@ -8,6 +8,7 @@ mod cleanups;
 mod combinators;
 mod drive;
 mod leaves;
+mod lending;
 mod locks;
 mod queues;
 mod sockets;
@@ -69,6 +70,12 @@ fn cleanups_that_are_owed_run_once_whenever_they_are_dropped() {
 fn sockets_whose_futures_are_dropped_lose_no_byte_and_no_connection() {
     // The system may be done before the first poll.
     each(sockets::ALL, 5, false);
+}
+
+#[test]
+fn closures_whose_futures_are_dropped_are_gone_and_hold_nobody_up() {
+    // A thread may be done before the first poll.
+    each(lending::ALL, 5, false);
 }
 
 #[test]

@@ -1,0 +1,152 @@
+//! A thread's life: it arrives, takes jobs, searches, rests, looks out, leaves.
+
+use super::state::{From, Help, Left, Step};
+use super::{CREW, Crew, NUMBER, join};
+use crate::job::{caught, contained};
+use crate::slot::Place;
+use crate::spin::Spin;
+use kasasagi_primitive::report::panic_message;
+use kasasagi_primitive::wake_batch::wake_caught;
+
+impl Crew {
+    /// A thread's life.
+    pub(super) fn work(&self, id: usize) {
+        CREW.with(|crew| crew.replace(Some(self.clone())));
+        NUMBER.with(|number| number.set(id));
+        let config = &self.shared.config;
+        let place = Place::new(id);
+        if let Some(hook) = &config.on_thread_start {
+            contained(|| hook());
+        }
+        let is_counted = if self.initialize() {
+            self.serve(&place)
+        } else {
+            self.shared.state.lock().starting -= 1;
+            true
+        };
+        if let Some(hook) = &config.on_thread_stop {
+            contained(|| hook());
+        }
+        if is_counted {
+            let left = self.shared.state.lock().leave(id);
+            self.gone(left);
+        }
+        let mine = CREW.with(|crew| crew.replace(None));
+        drop(mine);
+    }
+
+    /// Whether the thread can work. If not, nobody's can: the crew is broken.
+    fn initialize(&self) -> bool {
+        let Some(initializer) = &self.shared.config.initializer else { return true };
+        let Err(payload) = caught(|| initializer()) else { return true };
+        let text = panic_message(&*payload).unwrap_or("(no text)").into();
+        contained(|| drop(payload));
+        self.break_down(text);
+        false
+    }
+
+    /// From the arrival until there is nothing more to do. Says whether the books still count the thread.
+    fn serve(&self, place: &Place) -> bool {
+        let mut spin = Spin::new();
+        let mut step = self.next(place, From::Start);
+        loop {
+            step = match step {
+                Step::Run(job) => {
+                    contained(|| job.run());
+                    contained(|| drop(job));
+                    self.next(place, From::Job)
+                }
+                Step::Search => {
+                    spin.until(|| self.shared.sees_work());
+                    self.next(place, From::Search)
+                }
+                Step::Rest => {
+                    if !place.wait_for(self.shared.config.keep_alive) {
+                        if self.retire(place) {
+                            return false;
+                        }
+                        // Somebody took it off the stack, and calls it.
+                        place.wait();
+                    }
+                    self.next(place, From::Call)
+                }
+                Step::Watch => {
+                    if place.wait_for(self.shared.config.stall) {
+                        self.next(place, From::Call)
+                    } else {
+                        self.look(place)
+                    }
+                }
+                Step::Leave => return true,
+            };
+        }
+    }
+
+    /// The next step of a thread that has nothing to do.
+    fn next(&self, place: &Place, from: From) -> Step {
+        let (job, step, help, on_quiet) = {
+            let mut state = self.shared.state.lock();
+            let job = if from == From::Job { state.end(&place.slot) } else { None };
+            let (step, help) = state.next(&place.slot, from, &self.shared.config);
+            self.shared.show(&state);
+            let quiet = from == From::Job && state.is_quiet();
+            let on_quiet = if quiet { state.on_quiet.clone() } else { None };
+            (job, step, help, on_quiet)
+        };
+        self.bring(help);
+        contained(|| drop(job));
+        if let Some(on_quiet) = on_quiet {
+            contained(|| on_quiet());
+        }
+        step
+    }
+
+    /// The lookout's look: is there a stall?
+    fn look(&self, place: &Place) -> Step {
+        let looked = {
+            let mut state = self.shared.state.lock();
+            let looked = state.look(&place.slot, &self.shared.config);
+            self.shared.show(&state);
+            looked
+        };
+        let Some((step, help)) = looked else {
+            place.wait();
+            return self.next(place, From::Call);
+        };
+        self.bring(help);
+        step
+    }
+
+    /// Calls and starts who is needed.
+    pub(super) fn bring(&self, help: Help) {
+        for slot in help.called {
+            slot.call();
+        }
+        self.start(help.starts);
+    }
+
+    /// The keep-alive is over: leaves, unless somebody has taken the thread off the stack meanwhile.
+    fn retire(&self, place: &Place) -> bool {
+        let left = {
+            let mut state = self.shared.state.lock();
+            let Some(at) = state.idle.iter().position(|idle| idle.id == place.slot.id) else {
+                return false;
+            };
+            state.idle.remove(at);
+            // In the same breath: counted as a thread, it would be relied on for the next job.
+            state.leave(place.slot.id)
+        };
+        self.gone(left);
+        true
+    }
+
+    fn gone(&self, left: Left) {
+        let Left { exited, lookout, wakers } = left;
+        if let Some(lookout) = lookout {
+            lookout.call();
+        }
+        self.shared.left.notify_all();
+        wakers.into_iter().for_each(wake_caught);
+        join(exited);
+    }
+}
