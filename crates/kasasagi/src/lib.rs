@@ -46,6 +46,8 @@ mod group;
 mod handle;
 mod interrupt;
 mod map_concurrent;
+#[cfg(feature = "process")]
+pub mod process_pool;
 #[cfg(feature = "progress")]
 mod progress;
 mod race;
@@ -89,6 +91,9 @@ pub use kasasagi_task::{
     TaskHandle, TaskId, TaskInfo, TaskMut, TaskRef, TaskState, Within, YieldNow, yield_now,
 };
 pub use map_concurrent::{MapConcurrent, map_concurrent};
+#[cfg(feature = "process")]
+#[doc(inline)]
+pub use process_pool::{BrokenProcessPool, ProcessPool};
 #[cfg(feature = "progress")]
 pub use progress::Progress;
 pub use race::{Race, race};
@@ -96,3 +101,11 @@ pub use run::{run, spawn, spawn_fallible, spawn_local};
 pub use runtime::Runtime;
 pub use shield::{Shield, shield};
 pub use wait::{ReturnWhen, Wait, Waited, wait};
+
+// A worker that was not entered before `main` is entered here: by whoever builds a runtime.
+#[cfg(feature = "process")]
+use kasasagi_process_pool::init as enter_worker;
+
+/// There are no workers.
+#[cfg(not(feature = "process"))]
+fn enter_worker() {}
