@@ -46,3 +46,7 @@ mod from_asyncio {}
 
 #[doc = include_str!("../../../docs/src/migration/from-tokio.md")]
 mod from_tokio {}
+
+#[cfg(feature = "process")]
+#[doc = include_str!("../../../docs/src/guide/processes.md")]
+mod processes {}
