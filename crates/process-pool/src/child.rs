@@ -3,7 +3,7 @@
 use crate::entry::image;
 use crate::frame::{Header, Kind};
 use crate::launch::Launched;
-use crate::orphans;
+use crate::orphans::Orphans;
 use crate::sys;
 use crate::transport::{Incoming, Outgoing, Step};
 use kasasagi_blocking::Pool;
@@ -15,6 +15,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::process::{Child, ExitStatus};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// A worker process. Dropped, it is killed.
@@ -24,6 +25,7 @@ pub(crate) struct Worker {
     socket: Option<Async<UnixStream>>,
     life: Option<Async<OwnedFd>>,
     incoming: Incoming,
+    orphans: Arc<Orphans>,
     /// Jobs that it was given, the initializer not counted.
     pub(crate) calls: u32,
 }
@@ -52,6 +54,7 @@ impl Worker {
             socket,
             life,
             incoming: Incoming::default(),
+            orphans: Arc::clone(&launched.orphans),
             calls: 0,
         })
     }
@@ -195,7 +198,7 @@ impl Worker {
         // Should it not fit, the end of the stream says the same.
         let _ = socket.try_io(Direction::Write, |socket| bye.send(socket));
         drop(self.socket.take());
-        orphans::take(child);
+        self.orphans.take(child);
     }
 
     fn kill(&mut self) {
@@ -223,7 +226,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.kill();
         if let Some(child) = self.child.take() {
-            orphans::take(child);
+            self.orphans.take(child);
         }
     }
 }

@@ -109,7 +109,7 @@ impl Header {
         if length as usize > limit {
             return Err(BadHeader::TooLong { length, limit });
         }
-        let distance = long(bytes, 16).cast_signed();
+        let distance = long(bytes, 16) as i64;
         Ok(Self { kind, length, call: word(bytes, 12), distance })
     }
 }

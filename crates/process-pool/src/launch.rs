@@ -2,7 +2,7 @@
 
 use crate::entry::image;
 use crate::frame::Kind;
-use crate::orphans;
+use crate::orphans::Orphans;
 use crate::sys;
 use crate::transport::Incoming;
 use crate::worker::{VARIABLE, invitation};
@@ -12,6 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a worker may take to say hello: four orders of magnitude above what it takes on an idle machine.
@@ -24,6 +25,7 @@ pub(crate) struct Launched {
     pub(crate) socket: Option<UnixStream>,
     /// Becomes readable when the process ends, where there is such a thing.
     pub(crate) life: Option<OwnedFd>,
+    pub(crate) orphans: Arc<Orphans>,
 }
 
 impl Drop for Launched {
@@ -31,7 +33,7 @@ impl Drop for Launched {
         if let Some(mut child) = self.child.take() {
             // An error: it has ended.
             let _ = child.kill();
-            orphans::take(child);
+            self.orphans.take(child);
         }
     }
 }
@@ -40,8 +42,12 @@ impl Drop for Launched {
 ///
 /// # Errors
 /// The system's; `TimedOut`, `InvalidData` or `Unsupported` with a text if what was started is no worker of this build.
-pub(crate) fn launch(program: Option<PathBuf>, max_message: usize) -> io::Result<Launched> {
-    orphans::sweep();
+pub(crate) fn launch(
+    program: Option<PathBuf>,
+    max_message: usize,
+    orphans: Arc<Orphans>,
+) -> io::Result<Launched> {
+    orphans.sweep();
     if !image().is_program {
         return Err(io::Error::new(
             ErrorKind::Unsupported,
@@ -61,7 +67,7 @@ pub(crate) fn launch(program: Option<PathBuf>, max_message: usize) -> io::Result
     // It holds the other end of the socket.
     drop(command);
     let life = sys::life_of(&child);
-    let mut launched = Launched { child: Some(child), socket: None, life };
+    let mut launched = Launched { child: Some(child), socket: None, life, orphans };
     launched.greet(&socket)?;
     launched.socket = Some(socket);
     Ok(launched)

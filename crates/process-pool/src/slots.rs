@@ -106,14 +106,14 @@ impl<T: Tenant> Slots<T> {
                 state.idle.extend(tenant);
                 let is_empty = state.is_closed && state.lent == 0;
                 drop(state);
-                leaving.map(Tenant::leave);
+                leaving.into_iter().for_each(Tenant::leave);
                 if is_empty {
                     self.empty.set();
                 }
                 return;
             };
             drop(state);
-            leaving.map(Tenant::leave);
+            leaving.into_iter().for_each(Tenant::leave);
             match next.send(self.lease(tenant)) {
                 Ok(()) => return,
                 // Who waited has gone: the next.

@@ -24,7 +24,7 @@ pub(crate) const NO_SIGNAL: SendFlags = SendFlags::empty();
 pub(crate) fn file_identity() -> u64 {
     let found = std::env::current_exe().and_then(std::fs::metadata);
     found.map_or(digest(b"unknown"), |file| {
-        let parts = [file.dev(), file.ino(), file.size(), file.mtime().cast_unsigned()];
+        let parts = [file.dev(), file.ino(), file.size(), file.mtime() as u64];
         parts.into_iter().fold(1, |sum, part| mix(sum ^ part))
     })
 }

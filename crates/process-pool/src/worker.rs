@@ -11,7 +11,7 @@ use crate::entry::{Function, ignore_sigpipe, image};
 use crate::frame::{Header, Kind};
 use crate::transport::{Incoming, Outgoing};
 use lifeline::Lifeline;
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,8 +26,13 @@ const PROTOCOL: i32 = 76;
 
 /// What the variable of a worker says.
 pub(crate) fn invitation(socket: &OwnedFd, limit: usize) -> io::Result<OsString> {
+    Ok(format!("{}{limit}", address(socket)?).into())
+}
+
+/// Which socket that is: no two have it at the same time.
+fn address(socket: impl AsFd) -> io::Result<String> {
     let stat = rustix::fs::fstat(socket)?;
-    Ok(format!("{}:{}:{limit}", stat.st_dev, stat.st_ino).into())
+    Ok(format!("{}:{}:", stat.st_dev, stat.st_ino))
 }
 
 /// Becomes a worker, and does not return, if a pool of this very program has started the process as one; else returns
@@ -38,10 +43,8 @@ pub(crate) fn invitation(socket: &OwnedFd, limit: usize) -> io::Result<OsString>
 ///
 /// # Examples
 /// ```
-/// fn main() {
-///     kasasagi_process_pool::init();
-///     println!("this is not said by a worker");
-/// }
+/// kasasagi_process_pool::init();
+/// println!("this is not said by a worker");
 /// ```
 ///
 /// Counterpart: `multiprocessing.freeze_support`, and `if __name__ == "__main__":`.
@@ -59,11 +62,8 @@ pub fn init() {
 
 /// How long an answer may be, if standard input is the socket that was said.
 fn invited(said: &OsStr) -> Option<usize> {
-    let mut parts = said.to_str()?.split(':');
-    let mut part = || parts.next()?.parse::<u64>().ok();
-    let (device, inode, limit) = (part()?, part()?, part()?);
-    let stat = rustix::fs::fstat(rustix::stdio::stdin()).ok()?;
-    (stat.st_dev as u64 == device && stat.st_ino as u64 == inode).then_some(limit as usize)
+    let address = address(rustix::stdio::stdin()).ok()?;
+    said.to_str()?.strip_prefix(&address)?.parse().ok()
 }
 
 /// Works until the parent says goodbye or is gone.

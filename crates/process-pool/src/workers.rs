@@ -5,7 +5,7 @@ use crate::codec;
 use crate::error::{BrokenProcessPool, JobError, JobPanic};
 use crate::frame::{Kind, LONGEST};
 use crate::launch::{Launched, launch};
-use crate::orphans;
+use crate::orphans::Orphans;
 use crate::request::{Plain, Request};
 use crate::slots::{Lease, Slots, Tenant};
 use kasasagi_blocking::Pool;
@@ -61,6 +61,7 @@ struct Owner {
 
 struct Shared {
     slots: Arc<Slots<Tasked>>,
+    orphans: Arc<Orphans>,
     config: Config,
 }
 
@@ -104,7 +105,11 @@ impl Workers {
     pub fn new(mut config: Config) -> Self {
         config.max_message = config.max_message.min(LONGEST);
         let slots = Slots::new(config.max_workers);
-        Self { owner: Arc::new(Owner { shared: Arc::new(Shared { slots, config }) }) }
+        Self {
+            owner: Arc::new(Owner {
+                shared: Arc::new(Shared { slots, orphans: Orphans::new(), config }),
+            }),
+        }
     }
 
     /// Puts function and argument into a form that can be sent.
@@ -177,7 +182,7 @@ impl Workers {
     pub async fn shutdown(&self, cancel_pending: bool) {
         self.close(cancel_pending);
         self.owner.shared.slots.emptied().await;
-        orphans::settle().await;
+        self.owner.shared.orphans.settle().await;
     }
 
     /// As [`shutdown`](Self::shutdown), and waits for nothing.
@@ -248,7 +253,8 @@ impl Shared {
             ));
         };
         let (program, limit) = (self.config.executable.clone(), self.config.max_message);
-        pool.unblock(move || launch(program, limit)).await.map_err(io::Error::other)?
+        let orphans = Arc::clone(&self.orphans);
+        pool.unblock(move || launch(program, limit, orphans)).await.map_err(io::Error::other)?
     }
 
     /// Has the leased worker do it. An answer leaves it in the lease; else it has ended.

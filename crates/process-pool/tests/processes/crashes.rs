@@ -49,7 +49,7 @@ fn exec_19_a_kill_from_outside_in_the_middle_of_a_job() {
         let killed = broken(ask(&workers, spin, path).await);
         let pid = killer.join().expect("it found the worker");
         assert_eq!(killed.signal(), Some(9));
-        assert_eq!(killed.pid(), pid.as_raw_nonzero().get().cast_unsigned());
+        assert_eq!(killed.pid(), pid.as_raw_nonzero().get() as u32);
     });
 }
 
@@ -106,7 +106,7 @@ fn a_job_that_is_dropped_is_killed_and_no_other() {
             std::fs::write(format!("{}-go", lingers.path()), "").expect("it can be written");
         };
         let (lingered, ()) = join(other, endless).await;
-        let lingered = lingered.expect("it is unharmed").cast_signed();
+        let lingered = lingered.expect("it is unharmed") as i32;
         assert_eq!(lingers.pid().map(|pid| pid.as_raw_nonzero().get()), Some(lingered));
         // The slot is free for a new one.
         assert_eq!(ask(&workers, square, 5).await.expect("it is replaced"), 25);
@@ -117,11 +117,29 @@ fn a_job_that_is_dropped_is_killed_and_no_other() {
 }
 
 #[test]
+fn a_job_that_is_dropped_after_any_number_of_polls_leaves_the_pool_whole() {
+    run(async {
+        for polls in 0..16 {
+            let workers = workers(1);
+            let mut job = Box::pin(ask(&workers, spin, Note::new().path()));
+            for _ in 0..polls {
+                assert!(futures_util::poll!(&mut job).is_pending());
+                kasasagi_reactor::time::sleep(Duration::from_micros(500)).await;
+            }
+            drop(job);
+            assert_eq!(ask(&workers, square, polls).await.expect("it has a worker"), polls * polls);
+            workers.shutdown(false).await;
+            assert_eq!(workers.processes(), 0);
+        }
+    });
+}
+
+#[test]
 fn a_worker_that_dies_idle_is_nobodys_loss() {
     run(async {
         let workers = workers(1);
         for _ in 0..20 {
-            let idle = ask(&workers, pid, ()).await.expect("it says who it is").cast_signed();
+            let idle = ask(&workers, pid, ()).await.expect("it says who it is") as i32;
             let idle = rustix::process::Pid::from_raw(idle).expect("a number");
             rustix::process::kill_process(idle, Signal::KILL).expect("it is there");
             // Its last thread has gone, and with it the socket.
@@ -142,7 +160,7 @@ fn a_job_that_its_worker_had_not_read_is_another_workers() {
     run(async {
         let workers = workers(1);
         for _ in 0..20 {
-            let stopped = ask(&workers, pid, ()).await.expect("it says who it is").cast_signed();
+            let stopped = ask(&workers, pid, ()).await.expect("it says who it is") as i32;
             let stopped = rustix::process::Pid::from_raw(stopped).expect("a number");
             rustix::process::kill_process(stopped, Signal::STOP).expect("it is there");
             eventually("all of it stands still", || {

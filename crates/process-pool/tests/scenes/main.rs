@@ -29,6 +29,7 @@ const ALL: &[Scene] = &[
     ("out_of_descriptors_a_pool_makes_do_with_fewer_workers", few_descriptors, judge_by_itself),
     ("out_of_processes_a_pool_makes_do_with_fewer_workers", few_processes, judge_by_itself),
     ("a_flood_of_output_goes_where_the_parents_goes", flood, count_the_flood),
+    ("many_crashes_leave_neither_descriptors_nor_processes", crash_often, judge_by_itself),
     ("a_program_whose_file_is_gone_still_has_workers", lose_the_file, judge_as_a_copy),
 ];
 
@@ -180,6 +181,38 @@ fn few_processes() {
         for result in join_all((0..5).map(|n| ask(&workers, square, n))).await {
             assert!(matches!(result, Err(JobError::Start(_))), "{result:?}");
         }
+    });
+}
+
+/// Descriptors that are open, and children that are there.
+fn holdings() -> (usize, usize) {
+    let open = std::fs::read_dir("/proc/self/fd").expect("there is a /proc").count();
+    let threads = std::fs::read_dir("/proc/self/task").expect("there is a /proc").flatten();
+    let children = |thread: std::fs::DirEntry| {
+        let list = std::fs::read_to_string(thread.path().join("children"));
+        list.map_or(0, |list| list.split_whitespace().count())
+    };
+    (open, threads.map(children).sum())
+}
+
+fn crash_often() {
+    run(async {
+        let before = holdings();
+        let workers = workers(2);
+        for round in 0..100_u64 {
+            let crashes = ask(&workers, jobs::kill_itself, ());
+            let (crashed, well) = join(crashes, ask(&workers, square, round)).await;
+            assert!(crashed.is_err_and(|error| error.is_broken()));
+            assert_eq!(well.expect("it is unharmed"), round * round);
+            let mut dropped = Box::pin(ask(&workers, spin, Note::new().path()));
+            assert!(futures_util::poll!(&mut dropped).is_pending());
+            drop(dropped);
+        }
+        // At most one that was not waited for a slot, while it goes on.
+        let during = holdings();
+        assert!(during.0 <= before.0 + 10 && during.1 <= 6, "{before:?}, {during:?}");
+        workers.shutdown(false).await;
+        assert_eq!(holdings(), before);
     });
 }
 
