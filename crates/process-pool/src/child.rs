@@ -18,6 +18,9 @@ use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+/// Reads or writes of one poll: some megabytes, as large as the buffers of sockets are.
+const ROUNDS: u32 = 8;
+
 /// A worker process. Dropped, it is killed.
 pub(crate) struct Worker {
     // Each is `None` only while it is moved, or once the process has ended.
@@ -112,7 +115,12 @@ impl Worker {
         place: &'static Location<'static>,
     ) -> Poll<Result<(), Silence>> {
         let Some(socket) = &self.socket else { return Poll::Ready(Err(Silence::End)) };
-        loop {
+        for round in 0.. {
+            if round == ROUNDS {
+                // Others have their turn between the pieces of a large frame.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match socket.poll_write(cx, place, |socket| outgoing.send(socket)) {
                 Poll::Ready(Ok(true)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(false)) => {}
@@ -146,7 +154,11 @@ impl Worker {
             let has_ended = life.is_some_and(|life| {
                 life.poll_io(cx, Direction::Read, place, sys::has_ended).is_ready()
             });
-            loop {
+            for round in 0.. {
+                if round == ROUNDS {
+                    cx.waker().wake_by_ref();
+                    break;
+                }
                 let mut read = |socket: &UnixStream| incoming.read(socket, build, limit);
                 let step = if has_ended {
                     // Something else may hold the stream open, and nobody will write to it any more.
@@ -164,6 +176,7 @@ impl Worker {
                     Err(error) => return Poll::Ready(Err(heard_nothing(error))),
                 }
             }
+            Poll::Pending
         })
         .await
     }

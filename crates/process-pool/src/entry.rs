@@ -5,7 +5,7 @@
 //! the headers of frames are checked against the build, and the distance against the segments of code.
 #![allow(
     unsafe_code,
-    reason = "a function is called by its place, and the loader is asked for places"
+    reason = "a function is called by its place, and the system is asked for places"
 )]
 
 use crate::codec::{self, Answer};
@@ -215,6 +215,22 @@ static BEFORE_MAIN: extern "C" fn() = before_main;
 
 extern "C" fn before_main() {
     crate::worker::init();
+}
+
+/// Whether the program has rights that who started it has not: of its file's owner, or of its file's capabilities. Then
+/// nobody may tell it what to call.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn is_privileged() -> bool {
+    // SAFETY: reads a word that the kernel gave the process.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Whether the program has rights that who started it has not: those of its file's owner. Then nobody may tell it what to
+/// call.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn is_privileged() -> bool {
+    use rustix::process::{getegid, geteuid, getgid, getuid};
+    getuid() != geteuid() || getgid() != getegid()
 }
 
 /// Writing to a pipe that nobody reads is an error from now on and not the end, as std has it in a `main`.

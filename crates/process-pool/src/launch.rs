@@ -1,6 +1,6 @@
 //! Starts a worker process and hears its first word. It blocks, so it runs on a thread of the blocking pool.
 
-use crate::entry::image;
+use crate::entry::{image, is_privileged};
 use crate::frame::Kind;
 use crate::orphans::Orphans;
 use crate::sys;
@@ -52,6 +52,12 @@ pub(crate) fn launch(
         return Err(io::Error::new(
             ErrorKind::Unsupported,
             "kasasagi is part of a shared library here, and a worker is started from a program: use a pool of threads",
+        ));
+    }
+    if is_privileged() {
+        return Err(io::Error::new(
+            ErrorKind::Unsupported,
+            "this program has rights of its file (setuid, capabilities), and as such starts no workers",
         ));
     }
     let (socket, theirs) = UnixStream::pair()?;

@@ -7,7 +7,7 @@ mod lifeline;
 mod panics;
 
 use crate::codec::{self, Answer};
-use crate::entry::{Function, ignore_sigpipe, image};
+use crate::entry::{Function, ignore_sigpipe, image, is_privileged};
 use crate::frame::{Header, Kind};
 use crate::transport::{Incoming, Outgoing};
 use lifeline::Lifeline;
@@ -60,8 +60,12 @@ pub fn init() {
     }
 }
 
-/// How long an answer may be, if standard input is the socket that was said.
+/// How long an answer may be, if standard input is the socket that was said. A program with more rights than who started
+/// it takes no jobs from them.
 fn invited(said: &OsStr) -> Option<usize> {
+    if is_privileged() {
+        return None;
+    }
     let address = address(rustix::stdio::stdin()).ok()?;
     said.to_str()?.strip_prefix(&address)?.parse().ok()
 }

@@ -154,6 +154,36 @@ fn a_worker_that_dies_idle_is_nobodys_loss() {
     });
 }
 
+/// Stops every thread of a process.
+#[cfg(target_os = "linux")]
+fn stop(pid: rustix::process::Pid) {
+    rustix::process::kill_process(pid, Signal::STOP).expect("it is there");
+    eventually("all of it stands still", || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+        tasks.expect("it is there").flatten().all(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat"));
+            stat.is_ok_and(|stat| stat.contains(") T"))
+        })
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_job_that_is_dropped_is_killed_though_its_process_stands_still() {
+    run(async {
+        let (workers, note) = (workers(1), Note::new());
+        let mut job = Box::pin(ask(&workers, spin, note.path()));
+        while note.pid().is_none() {
+            assert!(timeout(Duration::from_millis(1), &mut job).await.is_err());
+        }
+        let pid = note.pid().expect("it was written");
+        stop(pid);
+        drop(job);
+        workers.shutdown(false).await;
+        assert!(!is_there(pid));
+    });
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_job_that_its_worker_had_not_read_is_another_workers() {
@@ -162,14 +192,7 @@ fn a_job_that_its_worker_had_not_read_is_another_workers() {
         for _ in 0..20 {
             let stopped = ask(&workers, pid, ()).await.expect("it says who it is") as i32;
             let stopped = rustix::process::Pid::from_raw(stopped).expect("a number");
-            rustix::process::kill_process(stopped, Signal::STOP).expect("it is there");
-            eventually("all of it stands still", || {
-                let tasks = std::fs::read_dir(format!("/proc/{}/task", stopped.as_raw_nonzero()));
-                tasks.expect("it is there").flatten().all(|task| {
-                    let stat = std::fs::read_to_string(task.path().join("stat"));
-                    stat.is_ok_and(|stat| stat.contains(") T"))
-                })
-            });
+            stop(stopped);
             // Sent by the first poll, before the kill.
             let kill = async { rustix::process::kill_process(stopped, Signal::KILL) };
             let (answer, killed) = join(ask(&workers, square, 4), kill).await;

@@ -1,7 +1,7 @@
 //! Who speaks something else: garbage from a worker, garbage to one, and executables that are no worker.
 
-use crate::drive::run;
-use crate::jobs::{ask, own_socket, square, with, workers, write_past};
+use crate::drive::{eventually, run};
+use crate::jobs::{Note, ask, own_socket, square, with, workers, write_past};
 use kasasagi_process_pool::JobError;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -57,16 +57,19 @@ fn a_worker_that_closes_its_socket_is_ended() {
 
 #[test]
 fn garbage_after_an_answer_is_noticed_before_the_next_job() {
-    fn answer_and_more((): ()) {
-        std::thread::spawn(|| {
-            std::thread::sleep(std::time::Duration::from_millis(20));
+    /// Answers, and writes more when it is told to.
+    fn answer_and_more(note: String) {
+        std::thread::spawn(move || {
+            eventually("the answer is there", || std::path::Path::new(&note).exists());
             write_past(b"more".to_vec());
+            std::fs::remove_file(note).expect("it is there");
         });
     }
     run(async {
-        let workers = workers(1);
-        ask(&workers, answer_and_more, ()).await.expect("it ends");
-        kasasagi_reactor::time::sleep(std::time::Duration::from_millis(300)).await;
+        let (workers, note) = (workers(1), Note::new());
+        ask(&workers, answer_and_more, note.path()).await.expect("it ends");
+        std::fs::write(&note.0, "go").expect("it can be written");
+        eventually("more was written", || !note.0.exists());
         assert_eq!(ask(&workers, square, 3).await.expect("another does it"), 9);
     });
 }
@@ -165,6 +168,43 @@ fn an_executable_of_another_build_is_refused_before_it_gets_a_job() {
         assert!(error.to_string().contains("not of this build"), "{error}");
     });
     let _ = std::fs::remove_file(path);
+}
+
+/// As root: a copy of this program that has the rights of somebody else.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_with_rights_of_its_file_is_no_worker() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let path = std::env::temp_dir().join(format!("kasasagi-setuid-{}", std::process::id()));
+    std::fs::copy("/proc/self/exe", &path).expect("it can be copied");
+    if chown(&path, Some(65_534), Some(65_534)).is_err() {
+        println!("only root can give a file away");
+        let _ = std::fs::remove_file(path);
+        return;
+    }
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o4755)).expect("it is root's");
+    // Of a parent that has gone: a worker would notice, and end.
+    let theirs = UnixStream::pair().expect("the system gives a pair").1;
+    let theirs = OwnedFd::from(theirs);
+    let stat = rustix::fs::fstat(&theirs).expect("it is open");
+    // The harness, and not a worker: it lists its tests and ends, though its standard input is the socket.
+    let start = || {
+        Command::new(&path)
+            .arg("--list")
+            .env("KASASAGI_WORKER", format!("{}:{}:1000", stat.st_dev, stat.st_ino))
+            .stdin(Stdio::from(theirs.try_clone().expect("it can be copied")))
+            .output()
+    };
+    let output = loop {
+        match start() {
+            // Another thread may have forked while the file was written, and holds it open for a moment.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {}
+            output => break output.expect("it starts"),
+        }
+    };
+    let _ = std::fs::remove_file(path);
+    let listed = String::from_utf8_lossy(&output.stdout);
+    assert!(listed.contains("what_a_job_starts_is_no_worker: test"), "{output:?}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ type Scene = (&'static str, fn(), fn(&str));
 
 const ALL: &[Scene] = &[
     ("no_worker_outlives_a_parent_that_is_killed", keep_busy_and_idle, kill_over_its_workers),
+    ("ctrl_c_is_for_the_parent_and_leaves_workers_alone", interrupt_the_group, judge_by_itself),
     ("a_parent_that_ends_takes_its_workers_along", end_over_workers, judge_by_itself),
     ("out_of_descriptors_a_pool_makes_do_with_fewer_workers", few_descriptors, judge_by_itself),
     ("out_of_processes_a_pool_makes_do_with_fewer_workers", few_processes, judge_by_itself),
@@ -117,6 +118,20 @@ fn kill_over_its_workers(name: &str) {
 fn runs(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
     stat.is_ok_and(|stat| !stat.contains(") Z"))
+}
+
+/// What Ctrl-C at a terminal does: every process of the group gets the signal.
+fn interrupt_the_group() {
+    rustix::process::setpgid(None, None).expect("it may lead a group");
+    run(async {
+        let workers = workers(1);
+        let before = ask(&workers, pid, ()).await.expect("it ends");
+        // SAFETY: no handler is installed; and no worker is started after it, which would inherit it.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+        let group = rustix::process::getpgrp();
+        rustix::process::kill_process_group(group, Signal::INT).expect("it is there");
+        assert_eq!(ask(&workers, pid, ()).await.expect("it lives"), before);
+    });
 }
 
 /// Its main returns while a job runs: nobody waits for that, and it does not stay.
