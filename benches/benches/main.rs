@@ -8,6 +8,7 @@ mod http_hello;
 mod locks;
 mod memory;
 mod ping_pong;
+mod process_pool;
 mod promise;
 mod queues;
 mod spawn;
@@ -37,5 +38,6 @@ fn main() {
     suite.bench("tcp_echo", tcp_echo::rows);
     suite.bench("http_hello", http_hello::rows);
     suite.bench("fetch", fetch::rows);
+    suite.bench("process_pool", process_pool::rows);
     assert!(suite.ran() > 0, "no such row");
 }
