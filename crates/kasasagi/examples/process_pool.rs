@@ -18,9 +18,9 @@ fn price(item: u32) -> u64 {
     }
 }
 
-/// Gives a job a second.
-async fn within_a_second(item: u32, job: Job<u64>) -> (u32, String) {
-    let told = match time::timeout(Duration::from_secs(1), job).await {
+/// Gives a job three seconds, its time in the line included.
+async fn in_time(item: u32, job: Job<u64>) -> (u32, String) {
+    let told = match time::timeout(Duration::from_secs(3), job).await {
         Ok(Ok(price)) => format!("costs {price}"),
         Ok(Err(JobError::Broken(broken))) => format!("crashed with signal {:?}", broken.signal()),
         Ok(Err(JobError::Panicked(panic))) => format!("panicked: {}", panic.message()),
@@ -36,7 +36,7 @@ fn main() {
         let pool = ProcessPool::builder().max_workers(3).max_tasks_per_child(100).build();
         let start = Instant::now();
 
-        let jobs = (0..16).map(|item| within_a_second(item, pool.submit(price, item)));
+        let jobs = (0..16).map(|item| in_time(item, pool.submit(price, item)));
         let mut lost = 0;
         for told in kasasagi::gather(jobs).await {
             let (item, told) = told.expect("nothing here panics or is cancelled");

@@ -108,6 +108,16 @@ impl ProcessPool {
     /// });
     /// ```
     ///
+    /// A closure that captures something is refused by the compiler: what it holds is here and not there.
+    /// ```compile_fail,E0080
+    /// # kasasagi::run(async {
+    /// let offset = 3;
+    /// let pool = kasasagi::ProcessPool::new(1);
+    /// let job = pool.submit(move |n: u32| n + offset, 4);
+    /// # let _ = job.await;
+    /// # });
+    /// ```
+    ///
     /// Counterpart: `ProcessPoolExecutor.submit`, `loop.run_in_executor`.
     #[track_caller]
     pub fn submit<F, A, R>(&self, function: F, argument: A) -> Job<R>
