@@ -2,7 +2,8 @@
 
 use crate::drive::{eventually, run};
 use crate::jobs::{
-    Note, ask, is_there, kill_itself, linger, own_socket, pid, segfault, spin, square, workers,
+    Note, ask, forever, is_there, kill_itself, linger, own_socket, pid, segfault, spin, square,
+    workers,
 };
 use futures_util::future::{join, join_all};
 use kasasagi_process_pool::{BrokenProcessPool, JobError};
@@ -121,7 +122,7 @@ fn a_job_that_is_dropped_after_any_number_of_polls_leaves_the_pool_whole() {
     run(async {
         for polls in 0..16 {
             let workers = workers(1);
-            let mut job = Box::pin(ask(&workers, spin, Note::new().path()));
+            let mut job = Box::pin(ask(&workers, forever, ()));
             for _ in 0..polls {
                 assert!(futures_util::poll!(&mut job).is_pending());
                 kasasagi_reactor::time::sleep(Duration::from_micros(500)).await;

@@ -84,6 +84,13 @@ pub(crate) fn spin(note: String) {
     }
 }
 
+/// Never ends, and tells nobody.
+pub(crate) fn forever((): ()) {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
 /// Says who it is, and waits until the file is there that is named like its own with `-go` behind it.
 pub(crate) fn linger(note: String) -> u32 {
     std::fs::write(&note, format!("{}\n", std::process::id())).expect("it can be written");

@@ -11,7 +11,7 @@ mod jobs;
 
 use drive::{eventually, run};
 use futures_util::future::{join, join_all};
-use jobs::{Note, ask, is_there, pid, spin, square, workers};
+use jobs::{Note, ask, forever, is_there, pid, spin, square, workers};
 use kasasagi_process_pool::JobError;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use std::io::Write;
@@ -111,6 +111,8 @@ fn kill_over_its_workers(name: &str) {
         rustix::process::kill_process(parent, signal).expect("it runs");
         child.wait().expect("it is ours");
         eventually("its workers are gone", || pids.iter().all(|pid| !runs(*pid)));
+        let note = format!("kasasagi-note-{}-0", child.id());
+        std::fs::remove_file(std::env::temp_dir().join(note)).expect("it was left behind");
     }
 }
 
@@ -219,7 +221,7 @@ fn crash_often() {
             let (crashed, well) = join(crashes, ask(&workers, square, round)).await;
             assert!(crashed.is_err_and(|error| error.is_broken()));
             assert_eq!(well.expect("it is unharmed"), round * round);
-            let mut dropped = Box::pin(ask(&workers, spin, Note::new().path()));
+            let mut dropped = Box::pin(ask(&workers, forever, ()));
             assert!(futures_util::poll!(&mut dropped).is_pending());
             drop(dropped);
         }
