@@ -12,6 +12,9 @@ use std::io::{self, IoSlice};
 const FIRST: usize = 4096;
 /// What a buffer keeps between frames; more is given back.
 const KEEP: usize = 1 << 20;
+/// What a length is believed without proof. Beyond that, the buffer grows no faster than what comes: a length that lies
+/// costs nothing.
+const TRUST: usize = 1 << 20;
 
 /// A frame that is being sent.
 pub(crate) struct Outgoing<'a> {
@@ -87,8 +90,9 @@ impl Incoming {
     /// # Errors
     /// The system's; `InvalidData` if what came is no frame of this build, or too long.
     pub(crate) fn read(&mut self, socket: impl AsFd, build: u64, limit: usize) -> io::Result<Step> {
-        if self.header.is_none() {
-            self.bytes.reserve(FIRST);
+        match self.header {
+            None => self.bytes.reserve(FIRST),
+            Some(header) => self.make_room(header)?,
         }
         if rustix::io::read(socket, spare_capacity(&mut self.bytes))? == 0 {
             return Ok(Step::End);
@@ -96,15 +100,23 @@ impl Incoming {
         if self.header.is_none() {
             let Some(head) = self.bytes.first_chunk() else { return Ok(Step::Part) };
             let header = Header::from_bytes(head, build, limit).map_err(invalid)?;
-            let missing = (HEADER + header.length as usize).saturating_sub(self.bytes.len());
-            // One byte more, so that a read of what should not be there is not a read of nothing.
-            self.bytes.try_reserve_exact(missing + 1).map_err(invalid)?;
             self.header = Some(header);
         }
         match self.header {
             Some(header) => self.step(header),
             None => Ok(Step::Part),
         }
+    }
+
+    /// Room for what is missing, or for as much as has come.
+    fn make_room(&mut self, header: Header) -> io::Result<()> {
+        if self.bytes.len() < self.bytes.capacity() {
+            return Ok(());
+        }
+        let missing = (HEADER + header.length as usize).saturating_sub(self.bytes.len());
+        // One byte more, so that a read of what should not be there is not a read of nothing.
+        let room = missing.min(self.bytes.len().max(TRUST)) + 1;
+        self.bytes.try_reserve_exact(room).map_err(invalid)
     }
 
     fn step(&self, header: Header) -> io::Result<Step> {
