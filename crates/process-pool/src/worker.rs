@@ -3,7 +3,7 @@
 //! It reads a job, calls the function, answers, and reads on, on the thread that the process began with. Beside it a
 //! thread, the lifeline, waits for the parent to go.
 
-mod lifeline;
+pub(crate) mod lifeline;
 mod panics;
 
 use crate::codec::{self, Answer};

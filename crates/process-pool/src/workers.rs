@@ -4,7 +4,7 @@ use crate::child::{Silence, Worker};
 use crate::codec;
 use crate::error::{BrokenProcessPool, JobError, JobPanic};
 use crate::frame::{Kind, LONGEST};
-use crate::launch::{Launched, launch};
+use crate::launch::{HangUp, Launched, Plan, launch};
 use crate::orphans::Orphans;
 use crate::request::{Plain, Request};
 use crate::slots::{Lease, Slots, Tenant};
@@ -14,9 +14,11 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a set of workers is like.
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ pub struct Config {
     pub max_message: usize,
     /// What to start instead of the running program. It must be of the same build. Default: the program.
     pub executable: Option<PathBuf>,
+    /// How long a process may take from its start until it is a worker. Default: 30 s.
+    pub start_timeout: Duration,
     /// What each worker calls before its first job, or why it cannot. Default: nothing.
     pub initializer: Option<Result<Request<()>, String>>,
 }
@@ -41,6 +45,8 @@ impl Default for Config {
             max_tasks_per_child: None,
             max_message: 1 << 30,
             executable: None,
+            // Four orders of magnitude above what it takes on an idle machine.
+            start_timeout: Duration::from_secs(30),
             initializer: None,
         }
     }
@@ -95,7 +101,9 @@ const ATTEMPTS: u32 = 3;
 /// Why there is no worker.
 enum NotStarted {
     /// The system refuses; another worker may come free.
-    System(io::Error),
+    System(io::Error, Lease<Tasked>),
+    /// There is no thread to start it on.
+    Nowhere(io::Error),
     /// The initializer fails, and would again.
     Initializer(JobError),
 }
@@ -119,7 +127,7 @@ impl Workers {
     /// library.
     pub fn request<F, A, R>(&self, function: F, argument: &A) -> Result<Request<R>, JobError>
     where
-        F: Fn(A) -> R + Copy,
+        F: Fn(A) -> R + Copy + Send + Sync + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
@@ -182,7 +190,7 @@ impl Workers {
     pub async fn shutdown(&self, cancel_pending: bool) {
         self.close(cancel_pending);
         self.owner.shared.slots.emptied().await;
-        self.owner.shared.orphans.settle().await;
+        self.owner.shared.orphans.settled().await;
     }
 
     /// As [`shutdown`](Self::shutdown), and waits for nothing.
@@ -210,16 +218,13 @@ impl Shared {
             }
             // It ended while it was idle: that is nobody's job.
             drop(lease.tenant.take());
-            match self.start(place).await {
-                Ok(worker) => {
-                    let max_tasks = self.config.max_tasks_per_child.unwrap_or(u32::MAX).max(1);
-                    lease.tenant = Some(Tasked { worker, max_tasks });
-                    return Ok(lease);
-                }
+            match self.start(lease, place).await {
+                Ok(lease) => return Ok(lease),
                 Err(NotStarted::Initializer(error)) => {
                     return Err(JobError::Initializer(Box::new(error)));
                 }
-                Err(NotStarted::System(error)) => match lease.wait_for_another() {
+                Err(NotStarted::Nowhere(error)) => return Err(JobError::Start(error)),
+                Err(NotStarted::System(error, without)) => match without.wait_for_another() {
                     Ok(turn) => lease = turn.wait().await.map_err(|_| JobError::Closed)?,
                     Err(_) => return Err(JobError::Start(error)),
                 },
@@ -227,34 +232,63 @@ impl Shared {
         }
     }
 
-    async fn start(&self, place: &'static Location<'static>) -> Result<Worker, NotStarted> {
+    /// Puts a new worker into the lease.
+    async fn start(
+        &self,
+        lease: Lease<Tasked>,
+        place: &'static Location<'static>,
+    ) -> Result<Lease<Tasked>, NotStarted> {
         let initializer = self.config.initializer.as_ref();
         let initializer = initializer.map(Result::as_ref).transpose();
         let initializer =
             initializer.map_err(|why| NotStarted::Initializer(JobError::Argument(why.clone())))?;
-        let launched = self.launch().await.map_err(NotStarted::System)?;
-        let worker = Worker::adopt(launched).map_err(NotStarted::System)?;
-        let Some(Request { plain, .. }) = initializer else { return Ok(worker) };
-        match self.exchange(worker, plain, place).await {
-            (Some(worker), Asked::Answered(Ok(()))) => Ok(worker),
-            (_, Asked::Answered(result)) => {
-                Err(NotStarted::Initializer(result.err().unwrap_or(JobError::Closed)))
-            }
-            (_, Asked::Broken { broken, .. }) => {
-                Err(NotStarted::Initializer(JobError::Broken(broken)))
-            }
+        let (launched, mut lease) = self.launch(lease).await?;
+        let mut worker = match launched.and_then(Worker::adopt) {
+            Ok(worker) => worker,
+            Err(error) => return Err(NotStarted::System(error, lease)),
+        };
+        if let Some(Request { plain, .. }) = initializer {
+            worker = match self.exchange(worker, plain, place).await {
+                (Some(worker), Asked::Answered(Ok(()))) => worker,
+                (_, Asked::Answered(result)) => {
+                    let failed = result.err().unwrap_or(JobError::Closed);
+                    return Err(NotStarted::Initializer(failed));
+                }
+                (_, Asked::Broken { broken, .. }) => {
+                    return Err(NotStarted::Initializer(JobError::Broken(broken)));
+                }
+            };
         }
+        let max_tasks = self.config.max_tasks_per_child.unwrap_or(u32::MAX).max(1);
+        lease.tenant = Some(Tasked { worker, max_tasks });
+        Ok(lease)
     }
 
-    async fn launch(&self) -> io::Result<Launched> {
+    /// Starts a process on a thread of the pool, which has the lease meanwhile: if nobody waits for it any more, the process
+    /// is ended before the slot is anybody else's, and before a shutdown is over.
+    async fn launch(
+        &self,
+        lease: Lease<Tasked>,
+    ) -> Result<(io::Result<Launched>, Lease<Tasked>), NotStarted> {
         let Some(pool) = Pool::current() else {
-            return Err(io::Error::other(
+            return Err(NotStarted::Nowhere(io::Error::other(
                 "no runtime runs on this thread: await the job inside `kasasagi::run(async { … })`",
-            ));
+            )));
         };
-        let (program, limit) = (self.config.executable.clone(), self.config.max_message);
+        let (ours, theirs) = match UnixStream::pair() {
+            Ok((ours, theirs)) => (Arc::new(ours), theirs),
+            Err(error) => return Ok((Err(error), lease)),
+        };
+        let unless_dropped = HangUp::on(&ours);
+        let plan = Plan {
+            program: self.config.executable.clone(),
+            max_message: self.config.max_message,
+            patience: self.config.start_timeout,
+        };
         let orphans = Arc::clone(&self.orphans);
-        pool.unblock(move || launch(program, limit, orphans)).await.map_err(io::Error::other)?
+        let started = pool.unblock(move || (launch(plan, (ours, theirs), orphans), lease)).await;
+        unless_dropped.heard();
+        started.map_err(|error| NotStarted::Nowhere(io::Error::other(error)))
     }
 
     /// Has the leased worker do it. An answer leaves it in the lease; else it has ended.
