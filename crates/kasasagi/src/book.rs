@@ -47,6 +47,6 @@ mod from_asyncio {}
 #[doc = include_str!("../../../docs/src/migration/from-tokio.md")]
 mod from_tokio {}
 
-#[cfg(feature = "process")]
+#[cfg(all(feature = "process", unix))]
 #[doc = include_str!("../../../docs/src/guide/processes.md")]
 mod processes {}

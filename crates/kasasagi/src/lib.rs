@@ -46,7 +46,7 @@ mod group;
 mod handle;
 mod interrupt;
 mod map_concurrent;
-#[cfg(feature = "process")]
+#[cfg(all(feature = "process", unix))]
 pub mod process_pool;
 #[cfg(feature = "progress")]
 mod progress;
@@ -91,7 +91,7 @@ pub use kasasagi_task::{
     TaskHandle, TaskId, TaskInfo, TaskMut, TaskRef, TaskState, Within, YieldNow, yield_now,
 };
 pub use map_concurrent::{MapConcurrent, map_concurrent};
-#[cfg(feature = "process")]
+#[cfg(all(feature = "process", unix))]
 #[doc(inline)]
 pub use process_pool::{BrokenProcessPool, ProcessPool};
 #[cfg(feature = "progress")]
@@ -103,9 +103,14 @@ pub use shield::{Shield, shield};
 pub use wait::{ReturnWhen, Wait, Waited, wait};
 
 // A worker that was not entered before `main` is entered here: by whoever builds a runtime.
-#[cfg(feature = "process")]
+#[cfg(all(feature = "process", unix))]
 use kasasagi_process_pool::init as enter_worker;
 
 /// There are no workers.
-#[cfg(not(feature = "process"))]
+#[cfg(not(all(feature = "process", unix)))]
 fn enter_worker() {}
+
+#[cfg(all(feature = "process", not(unix)))]
+compile_error!(
+    "the feature `process` of kasasagi is for Unix: here, use a pool of threads, or programs of their own by `std::process`"
+);

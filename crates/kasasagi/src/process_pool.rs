@@ -108,7 +108,9 @@ impl ProcessPool {
     /// });
     /// ```
     ///
-    /// A closure that captures something is refused by the compiler: what it holds is here and not there.
+    /// A closure that captures something is refused by the compiler: what it holds is here and not there. It cannot refuse
+    /// what has no bytes, as a token that says that a library was initialized: do not capture one, since in the worker it was
+    /// not. (Tokens of a thread or of a borrow, as pyo3's `Python<'_>`, are refused.)
     /// ```compile_fail,E0080
     /// # kasasagi::run(async {
     /// let offset = 3;
@@ -122,7 +124,7 @@ impl ProcessPool {
     #[track_caller]
     pub fn submit<F, A, R>(&self, function: F, argument: A) -> Job<R>
     where
-        F: Fn(A) -> R + Copy,
+        F: Fn(A) -> R + Copy + Send + Sync + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
@@ -136,7 +138,7 @@ impl ProcessPool {
         argument: &A,
     ) -> Job<R>
     where
-        F: Fn(A) -> R + Copy,
+        F: Fn(A) -> R + Copy + Send + Sync + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned + Send + 'static,
     {
@@ -169,7 +171,7 @@ impl ProcessPool {
     #[track_caller]
     pub fn map<F, A, R>(&self, function: F, arguments: impl IntoIterator<Item = A>) -> Map<R>
     where
-        F: Fn(A) -> R + Copy,
+        F: Fn(A) -> R + Copy + Send + Sync + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned + Send + 'static,
     {

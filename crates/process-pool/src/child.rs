@@ -49,7 +49,8 @@ pub(crate) enum Silence {
 impl Worker {
     /// Watches it with the reactor of this thread.
     pub(crate) fn adopt(mut launched: Launched) -> io::Result<Self> {
-        let socket = launched.socket.take().map(Async::new).transpose()?;
+        let socket =
+            launched.socket.take().and_then(Arc::into_inner).map(Async::new).transpose()?;
         let life = launched.life.take();
         let life = life.map(|life| Async::with_readiness(life, false, false)).transpose()?;
         Ok(Self {
@@ -200,8 +201,9 @@ impl Worker {
                 poll_fn(|cx| life.poll_io(cx, Direction::Read, place, sys::has_ended)).await;
             return ended.ok().and_then(|()| self.child.take()?.try_wait().ok()?);
         }
-        let (pool, mut child) = (Pool::current()?, self.child.take()?);
-        pool.unblock(move || child.wait().ok()).await.ok().flatten()
+        let pool = Pool::current()?;
+        let mut dying = Dying { child: self.child.take(), orphans: Arc::clone(&self.orphans) };
+        pool.unblock(move || dying.child.take()?.wait().ok()).await.ok().flatten()
     }
 
     /// Tells it to leave, when it has nothing to do. It does so by itself.
@@ -222,6 +224,20 @@ impl Worker {
             Some(life) => sys::kill(life.get_ref()),
             None => child.kill(),
         };
+    }
+}
+
+/// A process that was killed, on its way to a thread that waits for it. Should that never come, it is an orphan.
+struct Dying {
+    child: Option<Child>,
+    orphans: Arc<Orphans>,
+}
+
+impl Drop for Dying {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            self.orphans.take(child);
+        }
     }
 }
 

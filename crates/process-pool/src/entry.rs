@@ -32,7 +32,7 @@ impl Function {
     /// The function of type `F`; that there is a value of it is what the argument shows.
     pub(crate) fn of<F, A, R>(_: F) -> Self
     where
-        F: Fn(A) -> R + Copy,
+        F: Fn(A) -> R + Copy + Send + Sync + 'static,
         A: DeserializeOwned,
         R: Serialize,
     {
@@ -72,12 +72,13 @@ impl Function {
 
 fn trampoline<F, A, R>(argument: &[u8], reply: &mut Vec<u8>, limit: usize) -> Answer
 where
-    F: Fn(A) -> R + Copy,
+    F: Fn(A) -> R + Copy + Send + Sync + 'static,
     A: DeserializeOwned,
     R: Serialize,
 {
     // SAFETY: nothing is read: `of`, the only one to name this function, asserts that `F` has no bytes. And it was shown a
-    // value, of which this is a copy.
+    // value, of which this is a copy; in the worker, of a value in its parent. That it holds there as well, the bounds of
+    // `of` see to (it stands for no thread and no borrow), and for the state of a whole process the docs of `submit`.
     let function = unsafe { NonNull::<F>::dangling().read() };
     codec::answer(function, argument, reply, limit)
 }

@@ -21,7 +21,10 @@
 //! # }
 //! ```
 //!
+//! It is for Unix: elsewhere this crate is empty.
+//!
 //! The modules below stand in order of dependence: frames and their transport are pure, `entry` holds all unsafe code.
+#![cfg(unix)]
 
 mod bytes;
 mod codec;

@@ -32,7 +32,7 @@ impl<R> Request<R> {
     /// Why it cannot be sent: the argument cannot be encoded or is too long, or the function belongs to a shared library.
     pub fn of<F, A>(function: F, argument: &A) -> Result<Self, String>
     where
-        F: Fn(A) -> R + Copy,
+        F: Fn(A) -> R + Copy + Send + Sync + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
@@ -41,7 +41,7 @@ impl<R> Request<R> {
 
     pub(crate) fn new<F, A>(function: F, argument: &A, limit: usize) -> Result<Self, String>
     where
-        F: Fn(A) -> R + Copy,
+        F: Fn(A) -> R + Copy + Send + Sync + 'static,
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {

@@ -6,9 +6,9 @@ mod linux;
 mod other;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{HANG_UP, executable, has_ended, kill, life_of};
+pub(crate) use linux::{HANG_UP, executable, has_ended, kill, life_of, running};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{HANG_UP, executable, has_ended, kill, life_of};
+pub(crate) use other::{HANG_UP, executable, has_ended, kill, life_of, running};
 
 use crate::frame::{digest, mix};
 use rustix::net::SendFlags;
@@ -22,8 +22,7 @@ pub(crate) const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 /// Which file this program is of, for builds without notes.
 pub(crate) fn file_identity() -> u64 {
-    let found = std::env::current_exe().and_then(std::fs::metadata);
-    found.map_or(digest(b"unknown"), |file| {
+    running().map_or(digest(b"unknown"), |file| {
         let parts = [file.dev(), file.ino(), file.size(), file.mtime() as u64];
         parts.into_iter().fold(1, |sum, part| mix(sum ^ part))
     })

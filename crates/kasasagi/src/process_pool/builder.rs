@@ -5,6 +5,7 @@ use kasasagi_process_pool::{Config, Request, Workers};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Chooses how a [`ProcessPool`] is built.
 ///
@@ -44,10 +45,20 @@ impl Builder {
         self
     }
 
+    /// How long a process may take from its start until it is a worker; the initializer does not count. Default: 30 s.
+    ///
+    /// One that takes longer is ended, and the job that it was started for gets
+    /// [`JobError::Start`](crate::process_pool::JobError::Start).
+    pub fn start_timeout(mut self, limit: Duration) -> Self {
+        self.config.start_timeout = limit;
+        self
+    }
+
     /// Has each worker call `function` with `argument` before its first job: to load what all jobs need.
     ///
     /// If it fails, the job that the worker was started for gets
-    /// [`JobError::Initializer`](crate::process_pool::JobError::Initializer), and the next job tries again.
+    /// [`JobError::Initializer`](crate::process_pool::JobError::Initializer), and the next job tries again. If it never
+    /// ends, neither does that job, until it is dropped.
     ///
     /// # Examples
     /// ```
@@ -67,7 +78,7 @@ impl Builder {
     /// Counterpart: `initializer` and `initargs`.
     pub fn initializer<F, A>(mut self, function: F, argument: A) -> Self
     where
-        F: Fn(A) + Copy,
+        F: Fn(A) + Copy + Send + Sync + 'static,
         A: Serialize + DeserializeOwned,
     {
         self.config.initializer = Some(Request::of(function, &argument));

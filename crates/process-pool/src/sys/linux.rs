@@ -3,10 +3,14 @@
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Child;
+
+/// What the kernel holds open for as long as it runs.
+const HELD: &str = "/proc/self/exe";
 
 /// What the lifeline waits for.
 pub(crate) const HANG_UP: PollFlags = PollFlags::RDHUP;
@@ -33,12 +37,16 @@ pub(crate) fn kill(life: &OwnedFd) -> io::Result<()> {
 
 /// What to start: the program by its name if that still is what runs, else by what the kernel holds open.
 pub(crate) fn executable() -> io::Result<PathBuf> {
-    let held = PathBuf::from("/proc/self/exe");
-    let Ok(running) = std::fs::metadata(&held) else { return std::env::current_exe() };
-    let identity = |file: &std::fs::Metadata| (file.dev(), file.ino());
+    let Ok(running) = running() else { return std::env::current_exe() };
+    let identity = |file: &Metadata| (file.dev(), file.ino());
     let by_name = std::env::current_exe().ok();
     let is_it = |path: &PathBuf| {
         std::fs::metadata(path).is_ok_and(|file| identity(&file) == identity(&running))
     };
-    Ok(by_name.filter(is_it).unwrap_or(held))
+    Ok(by_name.filter(is_it).unwrap_or_else(|| HELD.into()))
+}
+
+/// The file that runs, whatever became of its name.
+pub(crate) fn running() -> io::Result<Metadata> {
+    std::fs::metadata(HELD)
 }

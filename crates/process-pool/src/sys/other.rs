@@ -2,6 +2,7 @@
 
 use rustix::event::PollFlags;
 use rustix::fd::OwnedFd;
+use std::fs::Metadata;
 use std::io;
 use std::path::PathBuf;
 use std::process::Child;
@@ -27,4 +28,9 @@ pub(crate) fn kill(_: &OwnedFd) -> io::Result<()> {
 /// What to start.
 pub(crate) fn executable() -> io::Result<PathBuf> {
     std::env::current_exe()
+}
+
+/// The file that has the name of what runs.
+pub(crate) fn running() -> io::Result<Metadata> {
+    std::env::current_exe().and_then(std::fs::metadata)
 }

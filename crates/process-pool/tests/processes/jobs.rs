@@ -27,7 +27,7 @@ pub(crate) fn ask<F, A, R>(
     argument: A,
 ) -> impl Future<Output = Result<R, JobError>> + Send + use<F, A, R>
 where
-    F: Fn(A) -> R + Copy,
+    F: Fn(A) -> R + Copy + Send + Sync + 'static,
     A: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned,
 {
