@@ -91,6 +91,23 @@ fn garbage_and_a_length_above_the_limit_are_errors() {
 }
 
 #[test]
+fn a_length_that_lies_reserves_no_memory_for_it() {
+    let header = Header { kind: Kind::Done, length: 1 << 30, call: 3, distance: 0 };
+    let (mut ours, theirs) = pair();
+    let mut incoming = Incoming::default();
+    ours.write_all(&header.to_bytes(BUILD)).expect("it is written");
+    for _ in 0..100 {
+        ours.write_all(&[7; 10_000]).expect("it is written");
+        let step = incoming.read(&theirs, BUILD, usize::MAX).expect("it is read");
+        assert_eq!(step, Step::Part);
+        let (length, capacity) = (incoming.bytes.len(), incoming.bytes.capacity());
+        assert!(capacity <= 2 * length + TRUST + FIRST, "{capacity} for {length}");
+    }
+    drop(ours);
+    assert!(matches!(incoming.read_all(&theirs, BUILD, usize::MAX), Ok(None)));
+}
+
+#[test]
 fn a_peer_that_is_gone_is_an_error_and_no_signal() {
     let (ours, theirs) = pair();
     drop(theirs);

@@ -74,6 +74,26 @@ fn garbage_after_an_answer_is_noticed_before_the_next_job() {
     });
 }
 
+#[test]
+fn a_frame_of_this_build_that_is_no_answer_breaks_its_job() {
+    fn write_and_wait(bytes: Vec<u8>) {
+        write_past(bytes);
+        loop {
+            std::thread::park();
+        }
+    }
+    let (child, socket, hello) = by_hand();
+    drop(socket);
+    assert_eq!(end_of(child).code(), Some(0));
+    run(async {
+        let workers = workers(1);
+        let broken = ask(&workers, write_and_wait, hello.to_vec()).await;
+        let Err(JobError::Broken(broken)) = broken else { panic!("it is none: {broken:?}") };
+        assert!(broken.to_string().contains("no answer"), "{broken}");
+        assert_eq!(ask(&workers, square, 3).await.expect("another does it"), 9);
+    });
+}
+
 /// A worker started by hand, with its first word.
 fn by_hand() -> (Child, UnixStream, [u8; 32]) {
     let (mut ours, theirs) = UnixStream::pair().expect("the system gives a pair");
@@ -110,7 +130,7 @@ fn garbage_to_a_worker_ends_it_without_a_crash() {
 
 #[test]
 fn a_frame_that_is_cut_off_ends_a_worker_well() {
-    for length in [0, 1, 31] {
+    for length in 0..32 {
         let (child, mut socket, hello) = by_hand();
         socket.write_all(&hello[..length]).expect("it is there");
         drop(socket);
