@@ -44,6 +44,9 @@ mod slots;
 mod request;
 mod workers;
 
+#[cfg(all(test, kasasagi_loom))]
+mod model;
+
 pub use bytes::Bytes;
 pub use error::{BrokenProcessPool, JobError, JobPanic};
 pub use request::Request;

@@ -98,7 +98,7 @@ impl<C: Ends> Orphans<C> {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let left = self.left.lock();
         left.children.is_empty() && !left.has_keeper
     }
