@@ -108,6 +108,29 @@ fn forget_pidfd() {
     assert!(refused.is_err(), "the kernel knows none now");
 }
 
+/// The only thread of a pool is busy, so that nobody waits for the process before its job is dropped.
+async fn drop_before_a_thread_waits() {
+    let workers = workers(1);
+    ask(&workers, pid, ()).await.expect("it ends");
+    let mut config = kasasagi_blocking::Config::default();
+    config.max_threads = 1;
+    let pool = kasasagi_blocking::Pool::new(config);
+    let (go, goes) = std::sync::mpsc::channel::<()>();
+    let busy = pool.unblock(move || goes.recv().is_err());
+    eventually("its only thread has it", || pool.metrics().queued == 0);
+    {
+        let _entered = pool.enter();
+        let mut crashes = Box::pin(ask(&workers, super::jobs::kill_itself, ()));
+        while pool.metrics().queued == 0 {
+            assert!(futures_util::poll!(&mut crashes).is_pending());
+            std::thread::yield_now();
+            kasasagi_reactor::time::sleep(Duration::from_micros(200)).await;
+        }
+    }
+    drop(go);
+    assert!(busy.await.expect("it ends"));
+}
+
 pub(super) fn do_without_pidfd() {
     forget_pidfd();
     let before = holdings();
@@ -141,6 +164,7 @@ pub(super) fn do_without_pidfd() {
             }
         }
         workers.shutdown(false).await;
+        drop_before_a_thread_waits().await;
     });
     eventually("all were waited for", || holdings() == before);
 }
