@@ -188,12 +188,21 @@ fn few_descriptors() {
     });
     run(async {
         let workers = workers(2);
-        let none = Rlimit { current: Some(0), maximum: Some(0) };
-        rustix::process::setrlimit(Resource::Nofile, none).expect("it can be lowered");
+        let some = lower_to_nothing(Resource::Nofile);
         for result in join_all((0..5).map(|n| ask(&workers, square, n))).await {
             assert!(matches!(result, Err(JobError::Start(_))), "{result:?}");
         }
+        rustix::process::setrlimit(Resource::Nofile, some).expect("it can be raised");
+        assert_eq!(ask(&workers, square, 5).await.expect("there is room again"), 25);
     });
+}
+
+/// What the limit was, to be put back: a sanitizer wants to look around at the end.
+fn lower_to_nothing(resource: Resource) -> Rlimit {
+    let some = rustix::process::getrlimit(resource);
+    let none = Rlimit { current: Some(0), maximum: some.maximum };
+    rustix::process::setrlimit(resource, none).expect("it can be lowered");
+    some
 }
 
 fn few_processes() {
@@ -207,11 +216,11 @@ fn few_processes() {
                 return;
             }
         }
-        let none = Rlimit { current: Some(0), maximum: Some(0) };
-        rustix::process::setrlimit(Resource::Nproc, none).expect("it can be lowered");
+        let some = lower_to_nothing(Resource::Nproc);
         for result in join_all((0..5).map(|n| ask(&workers, square, n))).await {
             assert!(matches!(result, Err(JobError::Start(_))), "{result:?}");
         }
+        rustix::process::setrlimit(Resource::Nproc, some).expect("it can be raised");
     });
 }
 
