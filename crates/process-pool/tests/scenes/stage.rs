@@ -54,14 +54,23 @@ pub(crate) fn main() -> ExitCode {
         scene.1();
         return ExitCode::SUCCESS;
     }
-    let filters: Vec<_> = std::env::args().skip(1).collect();
-    if filters.iter().any(|filter| filter == "--list") {
+    let (mut filters, mut skips, mut is_list) = (Vec::new(), Vec::new(), false);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--list" => is_list = true,
+            "--skip" => skips.extend(arguments.next()),
+            option if option.starts_with('-') => {}
+            _ => filters.push(argument),
+        }
+    }
+    if is_list {
         ALL.iter().for_each(|scene| println!("{}: test", scene.0));
+        println!("\n{} tests, 0 benchmarks", ALL.len());
         return ExitCode::SUCCESS;
     }
-    let filters: Vec<_> = filters.iter().filter(|filter| !filter.starts_with('-')).collect();
-    let is_chosen =
-        |name: &str| filters.is_empty() || filters.iter().any(|part| name.contains(*part));
+    let has = |parts: &[String], name: &str| parts.iter().any(|part| name.contains(part.as_str()));
+    let is_chosen = |name: &str| (filters.is_empty() || has(&filters, name)) && !has(&skips, name);
     let chosen: Vec<_> = ALL.iter().filter(|scene| is_chosen(scene.0)).collect();
     println!("running {} tests", chosen.len());
     let mut failed = 0;
@@ -224,13 +233,15 @@ fn few_processes() {
     });
 }
 
-/// Descriptors that are open, and children that are there.
+/// Descriptors that are open, and children that are there: of this very program, since a sanitizer has some of its own.
 fn holdings() -> (usize, usize) {
     let open = std::fs::read_dir("/proc/self/fd").expect("there is a /proc").count();
     let threads = std::fs::read_dir("/proc/self/task").expect("there is a /proc").flatten();
     let children = |thread: std::fs::DirEntry| {
         let list = std::fs::read_to_string(thread.path().join("children"));
-        list.map_or(0, |list| list.split_whitespace().count())
+        let called = |who: &str| std::fs::read_to_string(format!("/proc/{who}/comm")).ok();
+        let is_ours = |pid: &&str| called(pid) == called("self");
+        list.map_or(0, |list| list.split_whitespace().filter(is_ours).count())
     };
     (open, threads.map(children).sum())
 }
