@@ -9,6 +9,7 @@ mod lending;
 mod locks;
 mod memory;
 mod ping_pong;
+mod process_pool;
 mod promise;
 mod queues;
 mod spawn;
@@ -39,5 +40,6 @@ fn main() {
     suite.bench("tcp_echo", tcp_echo::rows);
     suite.bench("http_hello", http_hello::rows);
     suite.bench("fetch", fetch::rows);
+    suite.bench("process_pool", process_pool::rows);
     assert!(suite.ran() > 0, "no such row");
 }

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 pub const WORKERS: usize = 2;
 
 /// All columns in the order of the tables; the async peers come first.
-pub const NAMES: [&str; 8] =
-    [Kasasagi::NAME, Tokio::NAME, Smol::NAME, SmolStatic::NAME, RAYON, THREADS, THREADPOOL, FLOOR];
+pub const NAMES: [&str; 9] =
+    [Kasasagi::NAME, Tokio::NAME, Smol::NAME, SmolStatic::NAME, RAYON, THREADS, THREADPOOL, PYTHON, FLOOR];
 
 /// How many of the columns are async peers.
 pub const PEERS: usize = 4;
@@ -20,6 +20,8 @@ pub const RAYON: &str = "rayon";
 pub const THREADS: &str = "threads";
 /// The crate of this name.
 pub const THREADPOOL: &str = "threadpool";
+/// The same in Python, where there is a python3.
+pub const PYTHON: &str = "python";
 /// The least that the machine asks for the same, done by hand.
 pub const FLOOR: &str = "floor";
 

@@ -49,3 +49,7 @@ mod from_asyncio {}
 
 #[doc = include_str!("../../../docs/src/migration/from-tokio.md")]
 mod from_tokio {}
+
+#[cfg(all(feature = "process", unix))]
+#[doc = include_str!("../../../docs/src/guide/processes.md")]
+mod processes {}

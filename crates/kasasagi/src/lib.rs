@@ -46,6 +46,8 @@ mod group;
 mod handle;
 mod interrupt;
 mod map_concurrent;
+#[cfg(all(feature = "process", unix))]
+pub mod process_pool;
 #[cfg(feature = "progress")]
 mod progress;
 mod race;
@@ -93,6 +95,9 @@ pub use kasasagi_task::{
     TaskHandle, TaskId, TaskInfo, TaskMut, TaskRef, TaskState, Within, YieldNow, yield_now,
 };
 pub use map_concurrent::{MapConcurrent, map_concurrent};
+#[cfg(all(feature = "process", unix))]
+#[doc(inline)]
+pub use process_pool::{BrokenProcessPool, ProcessPool};
 #[cfg(feature = "progress")]
 pub use progress::Progress;
 pub use race::{Race, race};
@@ -108,3 +113,16 @@ pub use threads::{
     scoped_map, to_thread,
 };
 pub use wait::{ReturnWhen, Wait, Waited, wait};
+
+// A worker that was not entered before `main` is entered here: by whoever builds a runtime.
+#[cfg(all(feature = "process", unix))]
+use kasasagi_process_pool::init as enter_worker;
+
+/// There are no workers.
+#[cfg(not(all(feature = "process", unix)))]
+fn enter_worker() {}
+
+#[cfg(all(feature = "process", not(unix)))]
+compile_error!(
+    "the feature `process` of kasasagi is for Unix: here, use a pool of threads, or programs of their own by `std::process`"
+);

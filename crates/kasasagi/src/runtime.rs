@@ -122,6 +122,7 @@ impl Runtime {
     }
 
     pub(crate) fn build(builder: Builder, seats: usize) -> io::Result<Self> {
+        crate::enter_worker();
         panic_site::remember();
         let clock = if builder.virtual_time { Clock::paused() } else { Clock::pausable() };
         let reactor = Reactor::with_clock(seats, clock)?;

@@ -126,6 +126,14 @@ impl<T: Source> Async<T> {
         self.io.as_ref().expect("the object is here until `into_inner` takes it, with `self`")
     }
 
+    /// Whether the [registry of this thread](Registry::current) is the one that watches it.
+    ///
+    /// An object that outlives the runtime it was made in waits for ever where nobody turns that reactor any more.
+    pub fn is_current(&self) -> bool {
+        let current = Registry::current();
+        current.is_some_and(|here| Arc::ptr_eq(&here.shared, &self.registration.shared))
+    }
+
     /// Gives the object back, unwatched and still non-blocking.
     ///
     /// # Errors

@@ -1,0 +1,12 @@
+//! What happens to jobs, with real processes. Each test runs under the usual harness: workers are entered before it.
+#![allow(unsafe_code, reason = "jobs crash in ways that only unsafe code can")]
+#![cfg(unix)]
+
+mod crashes;
+mod drive;
+mod jobs;
+mod lives;
+mod races;
+mod results;
+mod starts;
+mod strangers;
