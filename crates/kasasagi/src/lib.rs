@@ -94,7 +94,7 @@ pub use kasasagi_task::{
 };
 pub use map_concurrent::{MapConcurrent, map_concurrent};
 #[cfg(feature = "progress")]
-pub use progress::Progress;
+pub use progress::{Progress, WithProgress};
 pub use race::{Race, race};
 pub use run::{run, spawn, spawn_fallible, spawn_local};
 pub use runtime::Runtime;

@@ -102,6 +102,25 @@ fn pool_job_meets_a_lookout_over_nobody() {
     });
 }
 
+/// Race: a pool is closed while a lookout is its only thread, as the others have left at the end of their keep-alive.
+///
+/// Mutation `blocking-close-forgets-lookout`: close tells the idle ones to leave and not the lookout.
+#[test]
+fn pool_close_meets_a_lookout_alone() {
+    explore("pool_close_meets_a_lookout_alone", || {
+        let mut config = Config::default();
+        config.max_threads = 2;
+        config.stall = EVER;
+        config.keep_alive = Duration::ZERO;
+        let pool = Pool::new(config);
+        let jobs = [pool.unblock(|| ()), pool.unblock(|| ())];
+        for job in jobs {
+            assert!(block_on(job).is_ok());
+        }
+        drop(pool);
+    });
+}
+
 /// Race (P15): a shutdown meets a job on its way; the job runs, or is cancelled, and the thread leaves.
 ///
 /// Mutation `blocking-close-looks-early`: `submit` looks whether the pool is closed before it takes the lock that it
@@ -206,7 +225,6 @@ fn pool_cancel_in_the_queue_meets_its_turn() {
 /// Race: a thread that works, and a lookout that sees a stall, or that there is none any more; both jobs run once, and
 /// all threads leave.
 ///
-/// Mutation `blocking-close-forgets-lookout`: close tells the idle ones to leave and not the lookout.
 #[test]
 fn pool_lookout_meets_a_worker() {
     explore("pool_lookout_meets_a_worker", || {
