@@ -74,8 +74,8 @@ impl Row for Burst {
         };
         vec![
             Beside::new(RAYON, jobs(|job| pool::rayon().spawn(job))),
-            Beside::new(THREADS, jobs(|job| pool::threads(job))),
-            Beside::new(THREADPOOL, jobs(|job| pool::threadpool(job))),
+            Beside::new(THREADS, jobs(pool::threads)),
+            Beside::new(THREADPOOL, jobs(pool::threadpool)),
         ]
     }
 }

@@ -65,9 +65,11 @@ pub struct TimerHandle {
 }
 
 impl Handle {
-    /// Has `f` called soon, as a task of its own: after what was due before, in the order of the calls of one thread.
+    /// Has `f` called soon, as a task of its own: after what was due before, and not inside this call.
     ///
-    /// It may be called from any thread. A panic of `f` is reported to the exception hook. If the runtime is shut
+    /// On a runtime with one worker the calls of one thread are made in their order. Where there are several, each may
+    /// take one, so that two may be made at the same time: send through a [`Queue`](crate::sync::Queue) what has to
+    /// come in order. It may be called from any thread. A panic of `f` is reported to the exception hook. If the runtime is shut
     /// down first, `f` is dropped uncalled.
     ///
     /// # Examples

@@ -99,7 +99,7 @@ pub use map_concurrent::{MapConcurrent, map_concurrent};
 #[doc(inline)]
 pub use process_pool::{BrokenProcessPool, ProcessPool};
 #[cfg(feature = "progress")]
-pub use progress::Progress;
+pub use progress::{Progress, WithProgress};
 pub use race::{Race, race};
 pub use run::{run, spawn, spawn_fallible, spawn_local};
 pub use runtime::Runtime;

@@ -6,6 +6,8 @@ mod buffered;
 mod for_each;
 mod from_fn;
 
+#[cfg(feature = "progress")]
+pub use crate::progress::progress;
 pub use buffered::{Buffered, buffered};
 pub use for_each::{ForEachConcurrent, for_each_concurrent};
 pub use from_fn::{Emit, Emitter, FromFn, from_fn};

@@ -1,5 +1,5 @@
-//! A long life: echoes, timers, tasks that are cancelled and that panic, foreign threads, runtimes that come and go, one
-//! cycle after the other, and after each cycle what is left: live bytes, descriptors, threads, resident memory.
+//! A long life: echoes, timers, tasks that are cancelled and that panic, foreign threads, closures on pools whose threads
+//! come and go, runtimes that come and go, one cycle after the other, and after each cycle what is left: live bytes, descriptors, threads, resident memory.
 //!
 //! ```text
 //! cargo test -p kasasagi --test soak                     # some seconds
@@ -8,10 +8,10 @@
 //! The last lines are the summary that `.ci/soak` keeps in `docs/src/reliability/soak.md`.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
-use futures_util::AsyncWriteExt;
+use futures_util::{AsyncWriteExt, StreamExt};
 use kasasagi::net::{TcpListener, TcpStream};
 use kasasagi::sync::Semaphore;
-use kasasagi::{Runtime, Task, spawn, spawn_local, time, yield_now};
+use kasasagi::{Runtime, Task, ThreadPool, spawn, spawn_local, time, to_thread, yield_now};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -73,6 +73,8 @@ struct Done {
     permits: AtomicUsize,
     foreign: AtomicUsize,
     runtimes: AtomicUsize,
+    closures: AtomicUsize,
+    taken_back: AtomicUsize,
 }
 
 fn count(what: &AtomicUsize) {
@@ -179,6 +181,35 @@ async fn churn(mut dice: Dice, done: Arc<Done>) {
     assert_eq!(permits.available_permits(), 3, "a permit is lost");
 }
 
+/// Closures on the runtime's pool and on one whose threads leave after a moment: awaited, taken back, given up.
+async fn lent(mut dice: Dice, done: Arc<Done>) {
+    let pool = ThreadPool::builder().max_workers(3).keep_alive(Duration::from_millis(1)).build();
+    let mut tasks = Vec::new();
+    for i in 0..1_000_u64 {
+        let submitted = pool.submit(move || i);
+        match dice.roll(10) {
+            0 if submitted.cancel() => count(&done.taken_back),
+            1 => drop(submitted),
+            _ => tasks.push(submitted),
+        }
+        let task = to_thread(move || i);
+        match dice.roll(10) {
+            0 => drop(task.cancel()),
+            _ => assert_eq!(task.await.expect("it ends"), i),
+        }
+        count(&done.closures);
+    }
+    for task in tasks {
+        // One that was to be taken back had begun.
+        task.await.expect("it ends");
+    }
+    let sums = pool.map_chunks(64, 0..10_000_u64, |n| n + 1).into_stream();
+    let sum = sums.fold(0, async |sum, n| sum + n.expect("it ends")).await;
+    assert_eq!(sum, 10_000 * 10_001 / 2);
+    let ended = to_thread(move || pool.shutdown(true, false).still_running).await;
+    assert_eq!(ended.expect("it ends"), 0);
+}
+
 /// A runtime that is dropped with everything in it still going on, and a waker that outlives it.
 fn short_life(workers: usize, mut dice: Dice, done: &Done) {
     let builder = Runtime::builder();
@@ -237,6 +268,7 @@ fn cycle(runtime: &Runtime, server: SocketAddr, dice: &mut Dice, done: &Arc<Done
                 (0..8).map(|_| spawn(client(server, fork.next(), Arc::clone(&shared)))).collect();
             all.push(spawn(timers(fork.next(), Arc::clone(&shared))));
             all.push(spawn(churn(fork.next(), Arc::clone(&shared))));
+            all.push(spawn(lent(fork.next(), Arc::clone(&shared))));
             for task in all {
                 task.await.expect("each part of the cycle ends");
             }
@@ -332,7 +364,7 @@ fn main() {
     let n = |what: &AtomicUsize| what.load(Ordering::Relaxed);
     println!(
         "did: {} cycles, {} messages, {} resets, {} timers, {} tasks of which {} cancelled and {} panicked, \
-         {} permits, {} foreign spawns, {} runtimes",
+         {} permits, {} foreign spawns, {} runtimes, {} closures lent and as many submitted, of which {} taken back",
         lefts.len(),
         n(&done.messages),
         n(&done.resets),
@@ -342,7 +374,9 @@ fn main() {
         n(&done.panicked),
         n(&done.permits),
         n(&done.foreign),
-        n(&done.runtimes)
+        n(&done.runtimes),
+        n(&done.closures),
+        n(&done.taken_back)
     );
     let mut failed = false;
     let mut row = |name: &str, figure: fn(&Left) -> usize, allowed: usize| {

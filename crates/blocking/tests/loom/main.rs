@@ -102,6 +102,25 @@ fn pool_job_meets_a_lookout_over_nobody() {
     });
 }
 
+/// Race: a pool is closed while a lookout is its only thread, as the others have left at the end of their keep-alive.
+///
+/// Mutation `blocking-close-forgets-lookout`: close tells the idle ones to leave and not the lookout.
+#[test]
+fn pool_close_meets_a_lookout_alone() {
+    explore("pool_close_meets_a_lookout_alone", || {
+        let mut config = Config::default();
+        config.max_threads = 2;
+        config.stall = EVER;
+        config.keep_alive = Duration::ZERO;
+        let pool = Pool::new(config);
+        let jobs = [pool.unblock(|| ()), pool.unblock(|| ())];
+        for job in jobs {
+            assert!(block_on(job).is_ok());
+        }
+        drop(pool);
+    });
+}
+
 /// Race (P15): a shutdown meets a job on its way; the job runs, or is cancelled, and the thread leaves.
 ///
 /// Mutation `blocking-close-looks-early`: `submit` looks whether the pool is closed before it takes the lock that it
@@ -205,8 +224,6 @@ fn pool_cancel_in_the_queue_meets_its_turn() {
 
 /// Race: a thread that works, and a lookout that sees a stall, or that there is none any more; both jobs run once, and
 /// all threads leave.
-///
-/// Mutation `blocking-close-forgets-lookout`: close tells the idle ones to leave and not the lookout.
 #[test]
 fn pool_lookout_meets_a_worker() {
     explore("pool_lookout_meets_a_worker", || {
@@ -236,7 +253,6 @@ fn pool_lookout_meets_a_worker() {
 /// Race: two jobs block until a third has run; only a lookout that gives up its seat when it goes to work lets the
 /// pool grow to three.
 ///
-/// Mutation `blocking-lookout-keeps-seat`: the lookout takes a job and keeps its seat: nobody watches the third.
 /// Mutation `blocking-take-leaves-unseen`: who takes a job sends nobody for those that wait on.
 /// Mutation `blocking-arrive-uncounted`: a thread that arrives goes on being counted as on its way: no other is ever
 /// started, or the books do not balance.
@@ -261,6 +277,28 @@ fn pool_grows_until_all_run() {
     });
 }
 
+/// Race: a queue is served well, so that the second thread watches; then two jobs block until a last one has run.
+///
+/// Mutation `blocking-lookout-keeps-seat`: the lookout takes a job and keeps its seat: the last one is thought watched.
+#[test]
+fn pool_lookout_goes_to_work_and_is_missed() {
+    explore("pool_lookout_goes_to_work_and_is_missed", || {
+        let mut config = Config::default();
+        config.max_threads = 3;
+        config.stall = Duration::ZERO;
+        let pool = Pool::new(config);
+        let gate = Arc::new(Gate::default());
+        pool.unblock(|| ()).detach();
+        for _ in 0..2 {
+            let gate = Arc::clone(&gate);
+            pool.unblock(move || gate.pass()).detach();
+        }
+        let opener = Arc::clone(&gate);
+        assert!(block_on(pool.unblock(move || opener.open())).is_ok());
+        drop(pool);
+    });
+}
+
 /// Race: a pool is drained while a job waits in the queue, a thread works and another is on its way; all that was handed
 /// in runs, and all threads leave, the lookout too.
 ///
@@ -275,11 +313,11 @@ fn pool_drain_meets_what_waits() {
             config.stall = stall;
             let pool = Pool::new(config);
             let runs = Arc::new(AtomicUsize::new(0));
-            pool.unblock(job(&runs)).detach();
-            pool.unblock(job(&runs)).detach();
+            // Three: the second thread finds that one was taken meanwhile, and watches over the last.
+            (0..3).for_each(|_| pool.unblock(job(&runs)).detach());
             pool.drain();
             assert_eq!(pool.join(EVER).still_running, 0);
-            assert_eq!(runs.load(Ordering::Relaxed), 2);
+            assert_eq!(runs.load(Ordering::Relaxed), 3);
             assert_eq!(pool.metrics().threads, 0);
         });
     }
