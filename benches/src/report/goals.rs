@@ -1,9 +1,10 @@
 //! Goals: the rows that the charts show, and how much of a peer's figure kasasagi's may be.
 
 mod meeting;
+mod processes;
 
 use super::measured::{Key, Measurements, Series, Spread};
-use crate::column::{PEERS, THREADS, index_of};
+use crate::column::{PEERS, PYTHON, THREADS, index_of};
 
 /// A chart, and its rows.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(super) enum To {
     TheBest,
     /// A primitive for threads, from threads.
     Threads,
+    Python,
 }
 
 impl Entry {
@@ -42,6 +44,7 @@ impl Entry {
         let column = match self.to {
             To::Tokio => 1,
             To::Threads => index_of(THREADS),
+            To::Python => index_of(PYTHON),
             To::TheBest => series.best_of(&OTHERS)?.0,
         };
         Some((column, series.ratio(0, column)?))
@@ -69,8 +72,17 @@ const TIME: &str = "time";
 const CPU: &str = "processor time";
 
 /// All of them, in the order of the page.
-pub(super) const FAMILIES: &[Family] =
-    &[TASKS, TOGETHER, MESSAGES, meeting::LOCKS, meeting::CHANNELS, TIMERS, MEMORY, NETWORK];
+pub(super) const FAMILIES: &[Family] = &[
+    TASKS,
+    TOGETHER,
+    MESSAGES,
+    meeting::LOCKS,
+    meeting::CHANNELS,
+    processes::PROCESSES,
+    TIMERS,
+    MEMORY,
+    NETWORK,
+];
 
 const SPAWN: &str = "spawn";
 const TASKS: Family = Family {

@@ -42,6 +42,9 @@ fn family_text(family: &Family) -> &'static str {
         "channels" => {
             "kasasagi's, tokio's and async-channel's, each under its own runtime; the threads' is crossbeam-channel's."
         }
+        "processes" => {
+            "A number to a worker process and a number back, the worker warm; Python's is `ProcessPoolExecutor`. The floor is 40 bytes to `cat` and back."
+        }
         _ => {
             "The floor is the same futures, boxed and polled by hand on one thread, without a runtime."
         }
