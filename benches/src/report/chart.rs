@@ -1,9 +1,9 @@
-//! Chart: a family's rows as bars, tokio's figure being 1; SVG without anything from elsewhere.
+//! Chart: a family's rows as bars, tokio's figure being 1, or Python's where it has none; SVG without anything from elsewhere.
 
 use super::goals::{Entry, Family};
 use super::measured::{Measurements, Series, Spread};
 use super::{tables, text as words};
-use crate::column::NAMES;
+use crate::column::{NAMES, PYTHON, index_of};
 use std::fmt::Write;
 
 const WIDTH: f64 = 860.0;
@@ -48,8 +48,9 @@ pub(super) fn svg(measured: &Measurements, family: &Family) -> String {
         height - 1.0,
     );
     text(&mut svg, "ink title", 20.0, 30.0, "start", family.title);
-    let about = "as a part of tokio's figure in the same round; shorter is better";
-    text(&mut svg, "soft", 20.0, 49.0, "start", about);
+    let whose = if rows.iter().any(|(_, series)| one(series) == 1) { "tokio" } else { "Python" };
+    let about = format!("as a part of {whose}'s figure in the same round; shorter is better");
+    text(&mut svg, "soft", 20.0, 49.0, "start", &about);
     legend(&mut svg, &rows);
     axis(&mut svg, y);
     svg.push_str(&body);
@@ -68,7 +69,7 @@ pub(super) fn svg(measured: &Measurements, family: &Family) -> String {
 /// The bars of one row; where they end.
 fn group(svg: &mut String, entry: &Entry, series: &Series, top: f64) -> f64 {
     let floor = tables::floor();
-    let bars = (0..floor).filter_map(|column| Some((column, series.ratio(column, 1)?)));
+    let bars = (0..floor).filter_map(|column| Some((column, series.ratio(column, one(series))?)));
     let bars: Vec<(usize, Spread)> = bars.collect();
     let mut y = top;
     for (column, ratio) in &bars {
@@ -80,7 +81,7 @@ fn group(svg: &mut String, entry: &Entry, series: &Series, top: f64) -> f64 {
     let bottom = y.max(top + 28.0);
     text(svg, "ink", LEFT - 12.0, top + 10.0, "end", entry.label);
     text(svg, "soft small", LEFT - 12.0, top + 24.0, "end", entry.what);
-    if let Some(ratio) = series.ratio(floor, 1) {
+    if let Some(ratio) = series.ratio(floor, one(series)) {
         let x = place(ratio.mid);
         let _ = writeln!(
             svg,
@@ -103,10 +104,15 @@ fn group(svg: &mut String, entry: &Entry, series: &Series, top: f64) -> f64 {
     bottom
 }
 
-/// The goal as a part of tokio's figure.
+/// The column whose figure is 1.
+fn one(series: &Series) -> usize {
+    if series.median(1).is_some() { 1 } else { index_of(PYTHON) }
+}
+
+/// The goal as a part of that figure.
 fn goal(entry: &Entry, series: &Series) -> Option<f64> {
     let (column, _) = entry.held_against(series)?;
-    Some(entry.at_most? * series.ratio(column, 1)?.mid)
+    Some(entry.at_most? * series.ratio(column, one(series))?.mid)
 }
 
 fn bar(
@@ -123,7 +129,7 @@ fn bar(
         (end - LEFT).max(1.0)
     );
     let (low, high) = (place(ratio.low), place(ratio.high));
-    if column != 1 && high - low > 1.0 {
+    if column != one(series) && high - low > 1.0 {
         let middle = y + BAR / 2.0;
         let _ = writeln!(
             svg,
@@ -133,7 +139,7 @@ fn bar(
     let beyond = if ratio.mid > MOST { "→ " } else { "" };
     let weight = if column == 0 { "ink small bold halo" } else { "soft small halo" };
     let shown = match column {
-        1 => words::value(series, column),
+        _ if column == one(series) => words::value(series, column),
         _ => format!("{beyond}{:.2} · {}", ratio.mid, words::value(series, column)),
     };
     let end = end.max(high).max(goal.map_or(LEFT, |goal| place(goal) + 4.0));
@@ -160,7 +166,8 @@ fn axis(svg: &mut String, bottom: f64) {
 
 fn legend(svg: &mut String, rows: &[(&Entry, &Series)]) {
     let mut x = 20.0;
-    let has = |column: usize| rows.iter().any(|(_, series)| series.ratio(column, 1).is_some());
+    let has =
+        |column: usize| rows.iter().any(|(_, series)| series.ratio(column, one(series)).is_some());
     for (column, name) in NAMES.iter().enumerate().filter(|(column, _)| has(*column)) {
         if column == tables::floor() {
             let _ = writeln!(

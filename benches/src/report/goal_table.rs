@@ -3,7 +3,7 @@
 use super::goals::{self, Entry, To};
 use super::measured::{Kind, Measurements, Series, Spread};
 use super::text::{shown_ratio, value};
-use crate::column::{NAMES, RAYON, THREADPOOL, THREADS, index_of};
+use crate::column::{FLOOR, NAMES, PYTHON, RAYON, THREADPOOL, THREADS, index_of};
 use std::fmt::Write;
 
 /// The peers that the goals of the first part do not name: kasasagi is to be no slower than any of them.
@@ -48,6 +48,8 @@ pub(super) fn goal_table(measured: &Measurements) -> String {
     let all = goals::entries();
     let (to_tokio, others): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|entry| entry.to == To::Tokio);
+    let (to_python, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|entry| entry.to == To::Python);
     for (entry, at_most) in with_goal(&to_tokio) {
         let Some(series) = measured.find(entry.key) else {
             let (label, what) = (entry.label, entry.what);
@@ -66,6 +68,7 @@ pub(super) fn goal_table(measured: &Measurements) -> String {
         );
     }
     text.push_str(&meeting(measured, &others, &mut tally));
+    text.push_str(&processes(measured, &to_python, &mut tally));
     let Tally { met, all, slower, missed } = tally;
     let _ = write!(
         text,
@@ -98,6 +101,33 @@ fn meeting(measured: &Measurements, entries: &[&Entry], tally: &mut Tally) -> St
         }
         let better = entry.held_against(series).map_or("", |(column, _)| NAMES[column]);
         let _ = writeln!(text, " {better} | {ratio} | {at_most:.2} | {verdict} | {flag} |");
+    }
+    text
+}
+
+/// Functions in worker processes.
+fn processes(measured: &Measurements, entries: &[&Entry], tally: &mut Tally) -> String {
+    let mut text = String::from(
+        "\nFunctions in worker processes are held against Python's `ProcessPoolExecutor`; a call is to take 60 µs at most.\n\n\
+         | workload | kasasagi | python | floor | to python | goal | |\n\
+         |---|---:|---:|---:|---:|---:|---|\n",
+    );
+    for (entry, at_most) in with_goal(entries) {
+        let found = measured.find(entry.key);
+        // There may be no python3.
+        let Some(series) = found.filter(|series| entry.held_against(series).is_some()) else {
+            let label = entry.label;
+            let _ = writeln!(text, "| {label} | | | | | {at_most:.2} | not measured |");
+            continue;
+        };
+        let [ratio, verdict, _] = tally.count(entry, at_most, series);
+        let [ours, pythons, floor] =
+            [0, index_of(PYTHON), index_of(FLOOR)].map(|column| value(series, column));
+        let label = entry.label;
+        let _ = writeln!(
+            text,
+            "| {label} | {ours} | {pythons} | {floor} | {ratio} | {at_most:.2} | {verdict} |"
+        );
     }
     text
 }
@@ -145,6 +175,15 @@ mod tests {
         let text = lines(key("short lock, 1,000 tasks"), &peers);
         let table = goal_table(&Measurements::parse(&text).expect("well formed"));
         assert!(table.contains("| smol | 0.70 (0.70–0.70) | 0.60 | **missed** |"), "{table}");
+    }
+
+    #[test]
+    fn a_goal_of_processes_is_held_against_python() {
+        let peers = [("kasasagi", 60), ("python", 100), ("floor", 10)];
+        let text = lines(key("a call, the median"), &peers);
+        let table = goal_table(&Measurements::parse(&text).expect("well formed"));
+        assert!(table.contains("| 0.60 (0.60–0.60) | 0.50 | **missed** |"), "{table}");
+        assert!(table.contains("**0 of 1 goals are met; 0 of these"), "{table}");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 mod lending;
 mod meeting;
+mod processes;
 
 use super::measured::{Key, Measurements, Series, Spread};
-use crate::column::{PEERS, RAYON, THREADPOOL, THREADS, index_of};
+use crate::column::{PEERS, PYTHON, RAYON, THREADPOOL, THREADS, index_of};
 
 /// A chart, and its rows.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub(super) enum To {
     Threads,
     Rayon,
     Threadpool,
+    Python,
 }
 
 impl Entry {
@@ -47,6 +49,7 @@ impl Entry {
             To::Threads => index_of(THREADS),
             To::Rayon => index_of(RAYON),
             To::Threadpool => index_of(THREADPOOL),
+            To::Python => index_of(PYTHON),
             To::TheBest => series.best_of(&OTHERS)?.0,
         };
         Some((column, series.ratio(0, column)?))
@@ -81,6 +84,7 @@ pub(super) const FAMILIES: &[Family] = &[
     meeting::LOCKS,
     meeting::CHANNELS,
     lending::LENDING,
+    processes::PROCESSES,
     TIMERS,
     MEMORY,
     NETWORK,
