@@ -7,6 +7,7 @@
 use crate::MODEL;
 use crate::cold::Cold;
 use crate::cold_word::{ColdWord, View};
+use crate::offers::Lines;
 use crate::request::Cause;
 use crate::scope::{Tree, count_wait};
 use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -32,6 +33,11 @@ union ParentWord {
     task: u64,
     owner: NonNull<()>,
 }
+
+/// Of `attention`: the task has scopes, or owes cleanups.
+const CLOSER: u8 = 1;
+/// Of `attention`: futures of the task wait in lines where what they are given may be taken back.
+const IN_LINE: u8 = 2;
 
 /// What leaves may see of the task they run in. Lives in the task's cold line.
 #[repr(C)]
@@ -197,9 +203,34 @@ impl TaskContext {
         self.attention.load(Ordering::Relaxed) == 0
     }
 
+    /// Whether the runner has to look closer at nothing but the lines in which the task waits.
+    #[inline]
+    pub fn is_in_line_only(&self) -> bool {
+        self.attention.load(Ordering::Relaxed) == IN_LINE
+    }
+
+    /// Whether the task waits in lines.
+    #[inline]
+    pub fn is_in_line(&self) -> bool {
+        self.attention.load(Ordering::Relaxed) & IN_LINE != 0
+    }
+
+    /// Whether it has no scopes and owes no cleanups.
+    #[inline]
+    pub(crate) fn has_no_scopes(&self) -> bool {
+        self.attention.load(Ordering::Relaxed) & CLOSER == 0
+    }
+
     /// Makes the runner look closer from the next poll on; only the thread that polls the task may call it.
     pub fn look_closer(&self) {
-        self.attention.store(1, Ordering::Relaxed);
+        let attention = self.attention.load(Ordering::Relaxed);
+        self.attention.store(attention | CLOSER, Ordering::Relaxed);
+    }
+
+    fn set_in_line(&self, in_line: bool) {
+        let attention = self.attention.load(Ordering::Relaxed);
+        let now = if in_line { attention | IN_LINE } else { attention & !IN_LINE };
+        self.attention.store(now, Ordering::Relaxed);
     }
 
     /// Begins a poll: the task waits for nothing. Only the thread that polls the task may call it.
@@ -405,6 +436,29 @@ pub(crate) fn with_scopes<R>(
     })
 }
 
+/// Shows the lines of the polled task to `f`, which calls no foreign code, and so does not come back here: a panic
+/// otherwise. The runner looks at them from the next poll on, if the task waits in one.
+#[inline]
+pub(crate) fn with_lines<R>(context: &TaskContext, f: impl FnOnce(&mut Lines) -> R) -> R {
+    debug_assert!(std::ptr::eq(context, current()), "lines are touched by who polls the task");
+    let mut lines = context.cold.lines_or_new().borrow_mut();
+    let result = f(&mut lines);
+    context.set_in_line(lines.is_busy());
+    result
+}
+
+/// Whether the polled task has waited in a line.
+#[inline]
+pub(crate) fn has_lines(context: &TaskContext) -> bool {
+    context.cold.has_lines()
+}
+
+/// Whether [`mark_yielded`] was called in the poll under way.
+#[inline]
+pub fn has_yielded() -> bool {
+    CURRENT.with(|current| current.yielded.get())
+}
+
 /// Says that the polled task is about to wait; outside tasks it does nothing.
 ///
 /// `resource` is an address, for display and comparison; `place` is where the program asked for the leaf.
@@ -432,7 +486,7 @@ pub(crate) fn waiting_for(
         let context = unsafe { current.task.get().as_ref() }?;
         let resource = usize::try_from(join).unwrap_or(usize::MAX);
         context.wait.set(WaitKind::Join, resource, place, current.now.get());
-        let plain = context.is_plain() && is_own(waker, context);
+        let plain = context.has_no_scopes() && is_own(waker, context);
         if plain {
             context.note_wait(count_wait(current));
         }

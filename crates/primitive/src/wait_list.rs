@@ -11,6 +11,10 @@
 //!     └─────────────────────┴────────────────────────────────────────┘  was dropped, and passes it on)
 //! ```
 //!
+//! What is served to a task may be an *offer* ([`WaitList::offer_front`]): the list keeps the node until the future sees
+//! it, and can take the offer back ([`WaitList::withdraw`]). Then the waiter is *missed*: in no line, until its future
+//! asks again and gets in where its place was ([`WaitList::push_again`]).
+//!
 //! A list may move those at its front into another list of the same kind ([`WaitList::move_front`]): so what was
 //! notified stands in the line of a lock, and is not woken in vain. Its future then has to
 //! [follow](WaitList::follow) it, before it is polled or removed.
@@ -25,22 +29,25 @@
 //!    [`Place::Served`], what was served is the dropped future's no longer: hand it to the next.
 #![allow(unsafe_code, reason = "nodes live in pinned futures and point at each other")]
 
+mod offered;
+mod row;
 mod turn;
 
 pub use turn::{Place, Turn};
 
 use crate::cell::UnsafeCell;
 use crate::counter::Counter;
+use crate::offers::At;
+use row::Row;
 use std::fmt;
 use std::marker::PhantomPinned;
+use std::mem;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::Waker;
 
 /// Where a list's number comes from.
 static NEXT: Counter = Counter::new(1);
-
-type Link<T> = Option<NonNull<Seat<T>>>;
 
 struct Seat<T> {
     // The number of the list that the node was moved to, until its future follows it; else 0. Guarded by the lock of
@@ -50,10 +57,29 @@ struct Seat<T> {
     node: UnsafeCell<Node<T>>,
 }
 
+/// What became of a waiter that is not out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// In line.
+    Queued,
+    /// Served for good, and in no row.
+    Served,
+    /// Served, and among the offers.
+    Offered,
+    /// Its offer was taken back, and it is in no row.
+    Missed,
+}
+
 struct Node<T> {
-    previous: Link<T>,
-    next: Link<T>,
-    served: bool,
+    previous: row::Link<T>,
+    next: row::Link<T>,
+    standing: Standing,
+    // The offer was left at the end of a poll already.
+    left: bool,
+    // The poll of a task in which its future was polled last.
+    at: At,
+    // Its place among all that ever came to the list.
+    ticket: u64,
     waker: Option<Waker>,
     value: T,
 }
@@ -66,9 +92,9 @@ pub struct WaitList<T> {
     // 0 until the first waiter comes. A waiter remembers it, and so cannot be used with another list, whose lock
     // would not be the one that guards its node.
     id: u64,
-    head: Link<T>,
-    tail: Link<T>,
-    len: usize,
+    line: Row<T>,
+    offers: Row<T>,
+    tickets: u64,
 }
 
 /// A future's node; a pinned field of it.
@@ -98,7 +124,16 @@ impl<T> Waiter<T> {
     /// A waiter in no list, which will ask for `value`.
     #[inline]
     pub fn new(value: T) -> Self {
-        let node = Node { previous: None, next: None, served: false, waker: None, value };
+        let node = Node {
+            previous: None,
+            next: None,
+            standing: Standing::Queued,
+            left: false,
+            at: At::NOWHERE,
+            ticket: 0,
+            waker: None,
+            value,
+        };
         let seat = Seat { away: UnsafeCell::new(0), node: UnsafeCell::new(node) };
         Self { home: 0, seat, _pinned: PhantomPinned }
     }
@@ -153,17 +188,17 @@ unsafe fn with<T, R>(node: NonNull<Seat<T>>, f: impl FnOnce(&mut Node<T>) -> R) 
 impl<T> WaitList<T> {
     /// Nobody waits yet.
     pub const fn new() -> Self {
-        Self { id: 0, head: None, tail: None, len: 0 }
+        Self { id: 0, line: Row::new(), offers: Row::new(), tickets: 0 }
     }
 
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.line.len == 0
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.len
+        self.line.len
     }
 
     /// Puts a waiter at the end of the line.
@@ -172,46 +207,55 @@ impl<T> WaitList<T> {
     /// When the waiter is not out.
     #[track_caller]
     pub fn push_back(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker) {
+        self.push_back_at(waiter, waker, At::NOWHERE);
+    }
+
+    /// The same for a waiter that is polled at `at`: what it is served later may be an offer.
+    ///
+    /// # Panics
+    /// When the waiter is not out.
+    #[track_caller]
+    pub fn push_back_at(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker, at: At) {
+        let node = self.enter(waiter, waker, at);
+        self.link(node);
+    }
+
+    /// Makes a waiter one of this list; the caller puts its node into the line.
+    #[track_caller]
+    fn enter(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker, at: At) -> NonNull<Seat<T>> {
         let (home, node) = waiter.parts();
         assert!(*home == 0, "a waiter stands in one line, once");
         self.number();
         // SAFETY: the waiter is out, so its node is the caller's.
         unsafe {
             with(node, |node| {
-                node.served = false;
+                node.standing = Standing::Queued;
+                node.at = at;
                 node.waker = Some(waker);
             });
         }
-        self.link(node);
         *home = self.id;
+        node
     }
 
     /// Puts a node, which is in no list, at the end.
     fn link(&mut self, node: NonNull<Seat<T>>) {
-        let tail = self.tail;
+        self.tickets += 1;
+        let ticket = self.tickets;
         // SAFETY: the node is in no list, and the caller's, who holds the lock of this one.
-        unsafe {
-            with(node, |node| {
-                node.previous = tail;
-                node.next = None;
-            });
-        }
-        match tail {
-            // SAFETY: the tail is in this list, whose lock the caller holds; it is pinned until it is removed.
-            Some(tail) => unsafe { with(tail, |tail| tail.next = Some(node)) },
-            None => self.head = Some(node),
-        }
-        self.tail = Some(node);
-        self.len += 1;
+        unsafe { with(node, |node| node.ticket = ticket) };
+        // SAFETY: the same.
+        unsafe { self.line.push_back(node) };
     }
 
     /// Moves the one at the front to the end of another list, whose lock is held too; says whether there was one.
     ///
     /// Its future finds that out by [`follow`](Self::follow), and belongs to the other list from then on.
     pub fn move_front(&mut self, to: &mut Self) -> bool {
-        let Some(head) = self.head else { return false };
+        let Some(head) = self.line.head else { return false };
         to.number();
-        self.unlink(head);
+        // SAFETY: the head stands in this line, whose lock the caller holds.
+        unsafe { self.line.unlink(head) };
         to.link(head);
         // SAFETY: the head was in this list, and is in the other now; the caller holds both locks.
         let seat = unsafe { head.as_ref() };
@@ -234,7 +278,7 @@ impl<T> WaitList<T> {
         // SAFETY: the waiter is the caller's.
         let seat = unsafe { seat.as_ref() };
         // SAFETY: the lock of the list that its future believes it in, this one, is held.
-        let away = seat.away.with_mut(|away| std::mem::take(unsafe { &mut *away }));
+        let away = seat.away.with_mut(|away| mem::take(unsafe { &mut *away }));
         if away != 0 {
             *home = away;
         }
@@ -254,7 +298,7 @@ impl<T> WaitList<T> {
 
     /// What the one at the front asks for.
     pub fn front(&mut self) -> Option<&mut T> {
-        self.head.map(|head| {
+        self.line.head.map(|head| {
             // SAFETY: the head is in this list, whose lock the caller holds; it is pinned until it is removed.
             let seat = unsafe { head.as_ref() };
             // SAFETY: as above; the borrow of the list keeps every other access away while the value is shown.
@@ -264,7 +308,7 @@ impl<T> WaitList<T> {
 
     /// Takes the waker of the one at the front, who stays there: to be woken outside the lock, so that it is polled.
     pub fn rouse_front(&mut self) -> Option<Waker> {
-        let head = self.head?;
+        let head = self.line.head?;
         // SAFETY: the head is in this list, whose lock the caller holds.
         unsafe { with(head, |node| node.waker.take()) }
     }
@@ -273,12 +317,13 @@ impl<T> WaitList<T> {
     ///
     /// `None` when nobody waits.
     pub fn pop_front(&mut self) -> Option<Waker> {
-        let head = self.head?;
-        self.unlink(head);
+        let head = self.line.head?;
+        // SAFETY: the head stands in this line, whose lock the caller holds.
+        unsafe { self.line.unlink(head) };
         // SAFETY: the node was in this list, whose lock the caller holds; its future cannot leave without it.
         unsafe {
             with(head, |node| {
-                node.served = true;
+                node.standing = Standing::Served;
                 node.waker.take()
             })
         }
@@ -320,7 +365,7 @@ impl<T> WaitList<T> {
         // SAFETY: the waiter is in this list, whose lock the caller holds.
         let turn = unsafe {
             with(node, |node| {
-                if node.served {
+                if matches!(node.standing, Standing::Served | Standing::Offered) {
                     return Some(Turn::Served(node.value));
                 }
                 if node.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
@@ -330,6 +375,7 @@ impl<T> WaitList<T> {
             })
         };
         if matches!(turn, Some(Turn::Served(_))) {
+            self.drop_offer(node);
             *home = 0;
         }
         turn
@@ -372,31 +418,31 @@ impl<T> WaitList<T> {
         );
         *home = 0;
         // SAFETY: the waiter is in this list, whose lock the caller holds.
-        let (served, waker) =
-            unsafe { with(node, |node| (node.served.then_some(node.value), node.waker.take())) };
-        if let Some(value) = served {
-            return Place::Served(value);
+        let (standing, value, waker) =
+            unsafe { with(node, |node| (node.standing, node.value, node.waker.take())) };
+        match standing {
+            Standing::Served | Standing::Offered => {
+                self.drop_offer(node);
+                Place::Served(value)
+            }
+            Standing::Missed => Place::Out,
+            Standing::Queued => {
+                // SAFETY: the node stands in this line, whose lock the caller holds.
+                unsafe { self.line.unlink(node) };
+                Place::Queued(waker)
+            }
         }
-        self.unlink(node);
-        Place::Queued(waker)
     }
 
-    /// Joins the neighbours of a node that stands in line.
-    fn unlink(&mut self, node: NonNull<Seat<T>>) {
-        // SAFETY: the node stands in this line, whose lock the caller holds.
-        let (previous, next) =
-            unsafe { with(node, |node| (node.previous.take(), node.next.take())) };
-        match previous {
-            // SAFETY: a neighbour is in this list too, and pinned until it is removed.
-            Some(previous) => unsafe { with(previous, |previous| previous.next = next) },
-            None => self.head = next,
+    /// Takes a node that was served out of the offers, if it is there.
+    fn drop_offer(&mut self, node: NonNull<Seat<T>>) {
+        // SAFETY: the node is of this list, whose lock the caller holds.
+        let before =
+            unsafe { with(node, |node| mem::replace(&mut node.standing, Standing::Served)) };
+        if before == Standing::Offered {
+            // SAFETY: it is among the offers of this list, whose lock the caller holds.
+            unsafe { self.offers.unlink(node) };
         }
-        match next {
-            // SAFETY: a neighbour is in this list too, and pinned until it is removed.
-            Some(next) => unsafe { with(next, |next| next.previous = previous) },
-            None => self.tail = previous,
-        }
-        self.len -= 1;
     }
 }
 
@@ -408,7 +454,7 @@ impl<T> Default for WaitList<T> {
 
 impl<T> fmt::Debug for WaitList<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitList").field("len", &self.len).finish_non_exhaustive()
+        f.debug_struct("WaitList").field("len", &self.line.len).finish_non_exhaustive()
     }
 }
 

@@ -70,7 +70,7 @@ impl Runnable {
         let header = task.header();
         let start = header.state.start();
         if start.has(CANCEL) || !header.rest.context.is_plain() {
-            return self.run_closer(start);
+            return self.run_uncommon(start);
         }
         header.rest.context.begin();
         let gone = StdCell::new(false);
@@ -82,6 +82,14 @@ impl Runnable {
             Ok(Poll::Ready(())) => self.complete(COMPLETE),
             Err(payload) => self.panicked(payload, gone.get()),
         }
+    }
+
+    #[cold]
+    fn run_uncommon(self, start: Snapshot) -> Ran {
+        if !start.has(CANCEL) && self.0.header().rest.context.is_in_line_only() {
+            return self.run_in_line(start);
+        }
+        self.run_closer(start)
     }
 
     /// Polls the future; the caller has entered its context.

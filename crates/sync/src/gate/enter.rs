@@ -52,7 +52,7 @@ impl<H: House, P: Passes> Enter<H, P> {
         let this = self.as_mut().project();
         if this.waiter.is_none() {
             // The common case, small enough to be a part of what awaits it.
-            if let Some(house) = this.house.take_if(|house| house.gate().try_enter::<P>()) {
+            if let Some(house) = this.house.take_if(|house| house.gate().enter_by_word::<P>()) {
                 return Poll::Ready(Right::new(house, this.place));
             }
         }

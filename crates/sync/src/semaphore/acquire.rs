@@ -49,7 +49,7 @@ impl<S: Deref<Target = Semaphore>> Request<S> {
         let permits = *this.permits;
         if this.waiter.is_none() {
             // The common case, small enough to be a part of what awaits it.
-            let taken = this.semaphore.take_if(|semaphore| semaphore.take(permits).is_ok());
+            let taken = this.semaphore.take_if(|semaphore| semaphore.take_of_word(permits).is_ok());
             if let Some(semaphore) = taken {
                 return Poll::Ready(Ok((semaphore, permits)));
             }
