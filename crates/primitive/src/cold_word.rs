@@ -24,7 +24,6 @@ use crate::request::{Cause, Request};
 use crate::stash;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicPtr, Ordering};
-use std::cell::RefCell;
 use std::fmt;
 use std::panic::Location;
 use std::ptr::{NonNull, null_mut};
@@ -66,7 +65,7 @@ struct Side {
     /// What the word said, and would say.
     word: AtomicPtr<()>,
     /// Touched only by the thread that polls the task.
-    lines: RefCell<Lines>,
+    lines: Lines,
 }
 
 const _: () = assert!(align_of::<Side>() > BITS && align_of::<Cold>() > BITS);
@@ -246,26 +245,27 @@ impl ColdWord {
         is_asked(now) && self.exchange(now, null_mut()).is_ok()
     }
 
-    /// Whether there are lines.
+    /// The lines in which the task waits, if it ever did; only the thread that polls the task calls it.
     #[inline]
-    pub(crate) fn has_lines(&self) -> bool {
-        is_side(self.0.load(Ordering::Relaxed))
+    pub(crate) fn lines(&self) -> Option<&Lines> {
+        // Relaxed: a poll of the task put the side there, and polls come one after the other.
+        self.side_at(self.0.load(Ordering::Relaxed)).map(|side| &side.lines)
     }
 
-    /// The lines in which the task waits; only the thread that polls the task calls it.
+    /// The same, made if there are none.
     #[inline]
-    pub(crate) fn lines_or_new(&self) -> &RefCell<Lines> {
-        let word = self.0.load(Ordering::Acquire);
-        match self.side_at(word) {
-            Some(side) => &side.lines,
-            None => self.new_lines(word),
+    pub(crate) fn lines_or_new(&self) -> &Lines {
+        match self.lines() {
+            Some(lines) => lines,
+            None => self.new_lines(),
         }
     }
 
     #[cold]
-    fn new_lines(&self, mut word: *mut ()) -> &RefCell<Lines> {
+    fn new_lines(&self) -> &Lines {
+        let mut word = self.0.load(Ordering::Acquire);
         let side = stash::take::<Side>();
-        let lines = RefCell::default();
+        let lines = Lines::default();
         // SAFETY: the block is for a side, and nobody has seen it.
         unsafe { side.write(Side { word: AtomicPtr::new(word), lines }) };
         let leads = side.as_ptr().cast::<()>().map_addr(|address| address | SIDE);

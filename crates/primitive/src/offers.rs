@@ -1,8 +1,13 @@
 //! Offers: what was given to a future of a task, and is taken back if the task goes on without looking at it.
 //!
-//! A task knows the lines in which futures wait that it has polled. At the end of a poll that is pending, and has no wake
-//! outstanding, it asks each of them that has offers whether one was left to lie. It holds the lines, which are shared with
-//! those who wait in them, and so no future has to be where it was: it may have been moved, forgotten or dropped.
+//! A task counts its futures that wait in lines, and those of them that it polls. If a poll ends pending, with no wake
+//! outstanding, and has polled fewer than wait, the task asks each of its lines that has offers whether one was left to lie.
+//! It holds the lines, which are shared with those who wait in them, and so no future has to be where it was: it may have
+//! been moved, forgotten or dropped.
+
+mod lines;
+
+pub(crate) use lines::Lines;
 
 use crate::MODEL;
 use crate::task_context::{self, TaskContext};
@@ -16,25 +21,13 @@ use std::sync::Arc;
 pub struct At {
     /// The task's number.
     pub task: u64,
-    /// The number of the poll, counted while the task waits in lines.
+    /// The number of the poll, among those that have polled a future which waits in a line.
     pub poll: u32,
 }
 
 impl At {
     /// In no task.
     pub const NOWHERE: Self = Self { task: 0, poll: 0 };
-
-    /// The poll under way on this thread.
-    #[inline]
-    pub fn here() -> Self {
-        let here = task_context::with(|context| {
-            let has_lines = task_context::has_lines(context);
-            let poll =
-                if has_lines { task_context::with_lines(context, |lines| lines.poll) } else { 0 };
-            Self { task: context.id, poll }
-        });
-        here.unwrap_or(Self::NOWHERE)
-    }
 }
 
 /// A line in which offers are made.
@@ -56,159 +49,68 @@ pub struct Taken {
     pub is_left: bool,
 }
 
-/// The lines in which a task waits.
-#[derive(Default)]
-pub(crate) struct Lines {
-    poll: u32,
-    /// How many of those below have waiters.
-    busy: u32,
-    // One that has none is kept for the next time.
-    first: Option<Known>,
-    others: Vec<Known>,
-}
-
-struct Known {
-    line: Arc<dyn Line>,
-    waiters: u32,
+fn address_of<L: ?Sized>(line: &L) -> *const () {
+    ptr::from_ref(line).cast()
 }
 
 /// A future of the polled task waits in `line` from now on; says where.
+#[inline]
 pub fn join<L: Line + 'static>(line: &Arc<L>) -> At {
     let joined = task_context::with(|context| {
-        task_context::with_lines(context, |lines| {
-            lines.add(line);
-            At { task: context.id, poll: lines.poll }
-        })
+        let lines = context.lines_or_new();
+        let poll = lines.touch(context);
+        lines.add(context, line);
+        At { task: context.id, poll }
     });
     joined.unwrap_or(At::NOWHERE)
 }
 
-/// A future that had joined `line`, in the poll `at` or before, waits no more. It may be in another task by now, or in
+/// A future that had joined `line`, and was last polled at `at`, waits on, and is polled; says where.
+#[inline]
+pub fn look<L: Line + 'static>(line: &Arc<L>, at: At) -> At {
+    let looked = task_context::with(|context| {
+        let lines = context.lines().filter(|_| context.id == at.task)?;
+        let poll = lines.touch(context);
+        context.subtract_unseen_but(|| poll == at.poll);
+        Some(At { task: at.task, poll })
+    });
+    // It came from another task, or to one.
+    looked.flatten().unwrap_or_else(|| join(line))
+}
+
+/// A future that had joined `line`, and was last polled at `at`, waits no more. It may be in another task by now, or in
 /// none; then the task that it was in remains a little too careful.
+#[inline]
 pub fn part<L: Line>(line: &Arc<L>, at: At) {
     task_context::with(|context| {
-        if context.id == at.task {
-            task_context::with_lines(context, |lines| lines.subtract(line_address(&**line), 1));
-        }
+        let Some(lines) = context.lines().filter(|_| context.id == at.task) else {
+            return;
+        };
+        context.subtract_unseen_but(|| lines.is_now(at.poll));
+        lines.subtract(context, address_of(&**line), 1);
     });
 }
 
-fn line_address<L: ?Sized>(line: &L) -> *const () {
-    ptr::from_ref(line).cast()
-}
-
-impl Lines {
-    fn known(&mut self) -> impl Iterator<Item = &mut Known> {
-        self.first.iter_mut().chain(&mut self.others)
-    }
-
-    #[inline]
-    fn find(&mut self, address: *const ()) -> Option<&mut Known> {
-        match &mut self.first {
-            Some(first) if line_address(&*first.line) == address => self.first.as_mut(),
-            _ => self.others.iter_mut().find(|known| line_address(&*known.line) == address),
-        }
-    }
-
-    #[inline]
-    fn add<L: Line + 'static>(&mut self, line: &Arc<L>) {
-        let Some(known) = self.find(line_address(&**line)) else {
-            return self.add_new(Arc::<L>::clone(line));
-        };
-        known.waiters += 1;
-        let begins = known.waiters == 1;
-        self.busy += u32::from(begins);
-    }
-
-    #[cold]
-    fn add_new(&mut self, line: Arc<dyn Line>) {
-        // A future that went to another task left its line behind. Looked for as often as the room would double.
-        if self.others.len() == self.others.capacity() {
-            self.forget_dead();
-        }
-        self.busy += 1;
-        let new = Known { line, waiters: 1 };
-        if let Some(idle) = self.known().find(|known| known.waiters == 0) {
-            *idle = new;
-        } else if self.first.is_none() {
-            self.first = Some(new);
-        } else {
-            self.others.push(new);
-        }
-    }
-
-    #[inline]
-    fn subtract(&mut self, address: *const (), waiters: u32) {
-        // Not there, or none: a future came back that was in another task meanwhile.
-        if let Some(known) = self.find(address).filter(|known| known.waiters > 0) {
-            known.waiters = known.waiters.saturating_sub(waiters);
-            let ends = known.waiters == 0;
-            self.busy -= u32::from(ends);
-        }
-    }
-
-    fn forget_dead(&mut self) {
-        let mut dead = 0;
-        for known in self.known().filter(|known| known.waiters > 0) {
-            if Arc::strong_count(&known.line) == 1 {
-                known.waiters = 0;
-                dead += 1;
-            }
-        }
-        self.busy -= dead;
-    }
-
-    /// Whether the task waits in some line.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.busy > 0
-    }
-}
-
-/// Begins a poll of the polled task, which waits in lines.
-#[inline]
-pub fn begin(context: &TaskContext) {
-    task_context::with_lines(context, |lines| lines.poll = lines.poll.wrapping_add(1));
-}
-
-/// Ends a poll of the polled task that is pending, and has no wake outstanding: takes back what was left to lie. Says
-/// whether the task is to be polled once more, to look at it first.
-pub fn end() -> bool {
-    task_context::with(|context| {
-        let has_offers = |lines: &mut Lines| lines.known().any(|known| known.may_be_left());
-        task_context::with_lines(context, has_offers) && look_through(context)
-    })
-    .unwrap_or(false)
-}
-
-impl Known {
-    fn may_be_left(&self) -> bool {
-        self.waiters > 0 && self.line.has_offers()
-    }
-}
-
+/// Ends a poll of the polled task that has left some unseen, and has no wake outstanding: takes back what was left to lie.
+/// Says whether the task is to be polled once more, to look at it first.
 #[cold]
-fn look_through(context: &TaskContext) -> bool {
+pub fn take_back(context: &TaskContext) -> bool {
+    let Some(lines) = context.lines() else { return false };
+    lines.tidy(context);
+    let at = At { task: context.id, poll: lines.touch(context) };
     let mut is_left = false;
-    let mut i = 0;
-    loop {
-        let found = task_context::with_lines(context, |lines| {
-            // Nobody is left who could wait in it: the futures were forgotten.
-            lines.forget_dead();
-            let at = At { task: context.id, poll: lines.poll };
-            let found = lines.known().enumerate().skip(i).find(|(_, known)| known.may_be_left());
-            found.map(|(i, known)| (i, Arc::clone(&known.line), at))
-        });
-        let Some((at, line, poll)) = found else { return is_left };
-        i = at + 1;
+    let mut next = 0;
+    while let Some((i, line)) = lines.next_offering(next) {
+        next = i + 1;
         let mut taken = Taken::default();
-        take_back(&*line, poll, &mut taken);
+        take_back_of(&*line, at, &mut taken);
         is_left |= taken.is_left;
-        let address = line_address(&*line);
-        task_context::with_lines(context, |lines| lines.subtract(address, taken.missed));
+        lines.subtract(context, address_of(&*line), taken.missed);
     }
+    is_left
 }
 
-fn take_back(line: &dyn Line, at: At, taken: &mut Taken) {
+fn take_back_of(line: &dyn Line, at: At, taken: &mut Taken) {
     if MODEL {
         // A panic is the model's verdict, and must reach it.
         return line.take_back(at, taken);

@@ -32,57 +32,23 @@
 mod offered;
 mod row;
 mod turn;
+mod waiter;
 
-pub use turn::{Place, Turn};
+pub use turn::{Look, Place, Turn};
+pub use waiter::Waiter;
 
-use crate::cell::UnsafeCell;
 use crate::counter::Counter;
 use crate::offers::At;
 use row::Row;
 use std::fmt;
-use std::marker::PhantomPinned;
 use std::mem;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::Waker;
+use waiter::{Seat, Standing, is_away, with};
 
 /// Where a list's number comes from.
 static NEXT: Counter = Counter::new(1);
-
-struct Seat<T> {
-    // The number of the list that the node was moved to, until its future follows it; else 0. Guarded by the lock of
-    // the list that its future believes it in.
-    away: UnsafeCell<u64>,
-    // Guarded by the lock of the list that it is in.
-    node: UnsafeCell<Node<T>>,
-}
-
-/// What became of a waiter that is not out.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// In line.
-    Queued,
-    /// Served for good, and in no row.
-    Served,
-    /// Served, and among the offers.
-    Offered,
-    /// Its offer was taken back, and it is in no row.
-    Missed,
-}
-
-struct Node<T> {
-    previous: row::Link<T>,
-    next: row::Link<T>,
-    standing: Standing,
-    // The offer was left at the end of a poll already.
-    left: bool,
-    // The poll of a task in which its future was polled last.
-    at: At,
-    // Its place among all that ever came to the list.
-    ticket: u64,
-    waker: Option<Waker>,
-    value: T,
-}
 
 /// The waiters, to be kept behind the primitive's lock.
 ///
@@ -92,21 +58,8 @@ pub struct WaitList<T> {
     // 0 until the first waiter comes. A waiter remembers it, and so cannot be used with another list, whose lock
     // would not be the one that guards its node.
     id: u64,
-    line: Row<T>,
-    offers: Row<T>,
+    row: Row<T>,
     tickets: u64,
-}
-
-/// A future's node; a pinned field of it.
-///
-/// Dropped while it is not out, it ends the process: the list would point into freed memory. A future's own
-/// `drop` calls [`WaitList::remove`], and so this is a bug of the primitive and never of its user.
-pub struct Waiter<T> {
-    // The number of the list, or 0 when out. Belongs to the future; the list never touches it.
-    home: u64,
-    // Belongs to whoever holds the list's lock while `home` is not 0, else to the future.
-    seat: Seat<T>,
-    _pinned: PhantomPinned,
 }
 
 // SAFETY: the list owns access to its nodes, which are values and wakers; its pointers are followed only by
@@ -114,91 +67,21 @@ pub struct Waiter<T> {
 unsafe impl<T: Send> Send for WaitList<T> {}
 // SAFETY: through `&WaitList` only its own words are read, no node.
 unsafe impl<T: Send> Sync for WaitList<T> {}
-// SAFETY: a waiter may move between threads together with its future: the links are touched under the lock only,
-// and the value and waker are Send.
-unsafe impl<T: Send> Send for Waiter<T> {}
-// SAFETY: nothing of a node can be reached through `&Waiter`.
-unsafe impl<T: Send> Sync for Waiter<T> {}
-
-impl<T> Waiter<T> {
-    /// A waiter in no list, which will ask for `value`.
-    #[inline]
-    pub fn new(value: T) -> Self {
-        let node = Node {
-            previous: None,
-            next: None,
-            standing: Standing::Queued,
-            left: false,
-            at: At::NOWHERE,
-            ticket: 0,
-            waker: None,
-            value,
-        };
-        let seat = Seat { away: UnsafeCell::new(0), node: UnsafeCell::new(node) };
-        Self { home: 0, seat, _pinned: PhantomPinned }
-    }
-
-    /// Whether it is in no list and owed nothing: dropping it needs no lock.
-    #[inline]
-    pub fn is_out(&self) -> bool {
-        self.home == 0
-    }
-
-    fn parts(self: Pin<&mut Self>) -> (&mut u64, NonNull<Seat<T>>) {
-        // SAFETY: nothing is moved out of the pinned waiter: `home` is a number, and the node is only pointed at.
-        let this = unsafe { self.get_unchecked_mut() };
-        (&mut this.home, NonNull::from(&this.seat))
-    }
-}
-
-impl<T> Drop for Waiter<T> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.home != 0 {
-            // A panic would unwind and free the node all the same.
-            crate::tell::tell("a waiter was dropped while it was in a wait list");
-            std::process::abort();
-        }
-        // Nobody else may be at the node any more; in a model this is checked.
-        self.seat.node.with_mut(|_| ());
-    }
-}
-
-/// Whether the waiter was moved, and its future has not followed it; asked under the lock of the list it came to.
-fn is_away<T>(seat: NonNull<Seat<T>>) -> bool {
-    // SAFETY: the waiter is the caller's.
-    let seat = unsafe { seat.as_ref() };
-    // SAFETY: the lock that guards it is held by the caller.
-    seat.away.with(|away| unsafe { *away != 0 })
-}
-
-/// Runs `f` on the node.
-///
-/// # Safety
-/// The node is alive, and the caller holds `&mut` to the list that it is in, or it is in none and the caller's.
-unsafe fn with<T, R>(node: NonNull<Seat<T>>, f: impl FnOnce(&mut Node<T>) -> R) -> R {
-    // SAFETY: the node is alive, says the caller.
-    let seat = unsafe { node.as_ref() };
-    seat.node.with_mut(|node| {
-        // SAFETY: the caller holds the lock that guards the node, and `f` cannot reach it a second time.
-        f(unsafe { &mut *node })
-    })
-}
 
 impl<T> WaitList<T> {
     /// Nobody waits yet.
     pub const fn new() -> Self {
-        Self { id: 0, line: Row::new(), offers: Row::new(), tickets: 0 }
+        Self { id: 0, row: Row::new(), tickets: 0 }
     }
 
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
-        self.line.len == 0
+        self.row.first.is_none()
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.line.len
+        self.row.waiting
     }
 
     /// Puts a waiter at the end of the line.
@@ -245,17 +128,17 @@ impl<T> WaitList<T> {
         // SAFETY: the node is in no list, and the caller's, who holds the lock of this one.
         unsafe { with(node, |node| node.ticket = ticket) };
         // SAFETY: the same.
-        unsafe { self.line.push_back(node) };
+        unsafe { self.row.insert(node, None) };
     }
 
     /// Moves the one at the front to the end of another list, whose lock is held too; says whether there was one.
     ///
     /// Its future finds that out by [`follow`](Self::follow), and belongs to the other list from then on.
     pub fn move_front(&mut self, to: &mut Self) -> bool {
-        let Some(head) = self.line.head else { return false };
+        let Some(head) = self.row.first else { return false };
         to.number();
         // SAFETY: the head stands in this line, whose lock the caller holds.
-        unsafe { self.line.unlink(head) };
+        unsafe { self.row.remove(head) };
         to.link(head);
         // SAFETY: the head was in this list, and is in the other now; the caller holds both locks.
         let seat = unsafe { head.as_ref() };
@@ -298,7 +181,7 @@ impl<T> WaitList<T> {
 
     /// What the one at the front asks for.
     pub fn front(&mut self) -> Option<&mut T> {
-        self.line.head.map(|head| {
+        self.row.first.map(|head| {
             // SAFETY: the head is in this list, whose lock the caller holds; it is pinned until it is removed.
             let seat = unsafe { head.as_ref() };
             // SAFETY: as above; the borrow of the list keeps every other access away while the value is shown.
@@ -308,7 +191,7 @@ impl<T> WaitList<T> {
 
     /// Takes the waker of the one at the front, who stays there: to be woken outside the lock, so that it is polled.
     pub fn rouse_front(&mut self) -> Option<Waker> {
-        let head = self.line.head?;
+        let head = self.row.first?;
         // SAFETY: the head is in this list, whose lock the caller holds.
         unsafe { with(head, |node| node.waker.take()) }
     }
@@ -317,9 +200,9 @@ impl<T> WaitList<T> {
     ///
     /// `None` when nobody waits.
     pub fn pop_front(&mut self) -> Option<Waker> {
-        let head = self.line.head?;
+        let head = self.row.first?;
         // SAFETY: the head stands in this line, whose lock the caller holds.
-        unsafe { self.line.unlink(head) };
+        unsafe { self.row.remove(head) };
         // SAFETY: the node was in this list, whose lock the caller holds; its future cannot leave without it.
         unsafe {
             with(head, |node| {
@@ -357,25 +240,15 @@ impl<T> WaitList<T> {
     where
         T: Copy,
     {
-        let (home, node) = waiter.parts();
-        assert!(
-            *home != 0 && *home == self.id && !is_away(node),
-            "a waiter is polled under the lock of its own list"
-        );
+        let (home, node) = self.own(waiter);
         // SAFETY: the waiter is in this list, whose lock the caller holds.
         let turn = unsafe {
-            with(node, |node| {
-                if matches!(node.standing, Standing::Served | Standing::Offered) {
-                    return Some(Turn::Served(node.value));
-                }
-                if node.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
-                    return Some(Turn::Wait(None));
-                }
-                clone.take().map(|new| Turn::Wait(node.waker.replace(new)))
+            with(node, |node| match node.standing {
+                Standing::Served => Some(Turn::Served(node.value)),
+                _ => node.wait_under(waker, clone).map(Turn::Wait),
             })
         };
         if matches!(turn, Some(Turn::Served(_))) {
-            self.drop_offer(node);
             *home = 0;
         }
         turn
@@ -408,41 +281,40 @@ impl<T> WaitList<T> {
     where
         T: Copy,
     {
-        let (home, node) = waiter.parts();
-        if *home == 0 {
+        if waiter.is_out() {
             return Place::Out;
         }
-        assert!(
-            *home == self.id && !is_away(node),
-            "a waiter is removed under the lock of its own list"
-        );
+        let (home, node) = self.own(waiter);
         *home = 0;
         // SAFETY: the waiter is in this list, whose lock the caller holds.
         let (standing, value, waker) =
             unsafe { with(node, |node| (node.standing, node.value, node.waker.take())) };
         match standing {
-            Standing::Served | Standing::Offered => {
-                self.drop_offer(node);
+            Standing::Served => Place::Served(value),
+            Standing::Offered => {
+                // SAFETY: it was passed, and the lock is held.
+                unsafe { self.row.remove_passed(node) };
                 Place::Served(value)
             }
             Standing::Missed => Place::Out,
             Standing::Queued => {
                 // SAFETY: the node stands in this line, whose lock the caller holds.
-                unsafe { self.line.unlink(node) };
+                unsafe { self.row.remove(node) };
                 Place::Queued(waker)
             }
         }
     }
 
-    /// Takes a node that was served out of the offers, if it is there.
-    fn drop_offer(&mut self, node: NonNull<Seat<T>>) {
-        // SAFETY: the node is of this list, whose lock the caller holds.
-        let before =
-            unsafe { with(node, |node| mem::replace(&mut node.standing, Standing::Served)) };
-        if before == Standing::Offered {
-            // SAFETY: it is among the offers of this list, whose lock the caller holds.
-            unsafe { self.offers.unlink(node) };
-        }
+    /// The parts of a waiter that is in this list, or was served there.
+    #[inline]
+    #[track_caller]
+    fn own<'a>(&self, waiter: Pin<&'a mut Waiter<T>>) -> (&'a mut u64, NonNull<Seat<T>>) {
+        let (home, node) = waiter.parts();
+        assert!(
+            *home != 0 && *home == self.id && !is_away(node),
+            "a waiter is looked at under the lock of its own list"
+        );
+        (home, node)
     }
 }
 
@@ -454,12 +326,6 @@ impl<T> Default for WaitList<T> {
 
 impl<T> fmt::Debug for WaitList<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitList").field("len", &self.line.len).finish_non_exhaustive()
-    }
-}
-
-impl<T> fmt::Debug for Waiter<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiter").field("out", &self.is_out()).finish_non_exhaustive()
+        f.debug_struct("WaitList").field("len", &self.row.waiting).finish_non_exhaustive()
     }
 }

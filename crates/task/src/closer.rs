@@ -1,4 +1,4 @@
-//! The runner's closer look: at a task that has scopes, waits in lines, was asked to end, or waits for the cleanups it owes.
+//! The runner's closer look: at a task that has scopes, was asked to end, or waits for the cleanups it owes.
 //!
 //! Most tasks never come here. Delivery and completion cannot race: both happen in the poll.
 
@@ -7,7 +7,6 @@ use crate::state::{CANCEL, CANCELLED, COMPLETE, Snapshot};
 use kasasagi_primitive::cold::Cold;
 use kasasagi_primitive::request::Cause;
 use kasasagi_primitive::scope::{self, Begun, Ended};
-use kasasagi_primitive::{offers, task_context};
 use std::cell::Cell;
 use std::task::Poll;
 
@@ -20,34 +19,6 @@ enum Look {
 }
 
 impl Runnable {
-    /// Polls a task that waits in lines, and that is all there is to see.
-    pub(crate) fn run_in_line(self, start: Snapshot) -> Ran {
-        let task = self.0;
-        task.header().rest.context.begin();
-        let gone = Cell::new(false);
-        let (look, yielded) = self.inside(|| {
-            offers::begin(&task.header().rest.context);
-            match self.poll(&gone) {
-                Poll::Ready(()) => Look::Ready,
-                Poll::Pending => Look::Pending(self.end_in_line(start)),
-            }
-        });
-        match look {
-            Ok(Look::Ready) if task.cold().is_none() => self.complete_now(COMPLETE),
-            Ok(Look::Ready) => self.complete(COMPLETE),
-            Ok(Look::Pending(Ended::Quiet)) if !yielded => self.end_pending(start),
-            Ok(_) => Ran::Requeue(self),
-            Err(payload) => self.panicked(payload, gone.get()),
-        }
-    }
-
-    /// Takes back what the task was offered and did not look at; or has it polled once more before.
-    fn end_in_line(&self, start: Snapshot) -> Ended {
-        // What has a wake, or a turn, to come is not over.
-        let is_over = !task_context::has_yielded() && self.0.state().is_unwoken(start);
-        if is_over && offers::end() { Ended::Again } else { Ended::Quiet }
-    }
-
     #[cold]
     pub(crate) fn run_closer(self, start: Snapshot) -> Ran {
         let task = self.0;
@@ -64,19 +35,10 @@ impl Runnable {
         let (look, yielded) = self.inside(|| match scope::begin(context) {
             Begun::Cancelled(cause) => Look::Cancelled(cause),
             Begun::CancelledPlainly => Look::CancelledPlainly,
-            Begun::Poll => {
-                let in_line = context.is_in_line();
-                if in_line {
-                    offers::begin(context);
-                }
-                match self.poll(&gone) {
-                    Poll::Ready(()) => Look::Ready,
-                    Poll::Pending => match scope::end(context, task.state().is_unwoken(start)) {
-                        Ended::Quiet if in_line => Look::Pending(self.end_in_line(start)),
-                        ended => Look::Pending(ended),
-                    },
-                }
-            }
+            Begun::Poll => match self.poll(&gone) {
+                Poll::Ready(()) => Look::Ready,
+                Poll::Pending => Look::Pending(scope::end(context, task.state().is_unwoken(start))),
+            },
         });
         match look {
             Ok(Look::Ready) => self.complete(COMPLETE),
@@ -86,6 +48,7 @@ impl Runnable {
             Ok(Look::CancelledPlainly) => self.cancelled_plainly(),
             Ok(Look::Pending(Ended::Again)) => Ran::Requeue(self),
             Ok(Look::Pending(Ended::Quiet)) if yielded => Ran::Requeue(self),
+            Ok(Look::Pending(Ended::Quiet)) if context.has_unseen() => self.end_unseen(start),
             Ok(Look::Pending(Ended::Quiet)) => self.end_pending(start),
             Err(payload) => self.panicked(payload, gone.get()),
         }

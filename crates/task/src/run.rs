@@ -9,7 +9,7 @@ use crate::state::{AfterPending, AfterReady, CANCEL, CANCELLED, COMPLETE, KEPT, 
 use crate::unread;
 use crate::waker;
 use kasasagi_primitive::request::Cause;
-use kasasagi_primitive::task_context;
+use kasasagi_primitive::{offers, task_context};
 use std::any::Any;
 use std::cell::Cell as StdCell;
 use std::ptr::NonNull;
@@ -70,26 +70,19 @@ impl Runnable {
         let header = task.header();
         let start = header.state.start();
         if start.has(CANCEL) || !header.rest.context.is_plain() {
-            return self.run_uncommon(start);
+            return self.run_closer(start);
         }
         header.rest.context.begin();
         let gone = StdCell::new(false);
         let (polled, yielded) = self.inside(|| self.poll(&gone));
         match polled {
             Ok(Poll::Pending) if yielded => Ran::Requeue(self),
+            Ok(Poll::Pending) if header.rest.context.has_unseen() => self.end_unseen(start),
             Ok(Poll::Pending) => self.end_pending(start),
             Ok(Poll::Ready(())) if header.rest.context.is_bare() => self.complete_now(COMPLETE),
             Ok(Poll::Ready(())) => self.complete(COMPLETE),
             Err(payload) => self.panicked(payload, gone.get()),
         }
-    }
-
-    #[cold]
-    fn run_uncommon(self, start: Snapshot) -> Ran {
-        if !start.has(CANCEL) && self.0.header().rest.context.is_in_line_only() {
-            return self.run_in_line(start);
-        }
-        self.run_closer(start)
     }
 
     /// Polls the future; the caller has entered its context.
@@ -108,6 +101,20 @@ impl Runnable {
             AfterPending::Idle => Ran::Pending,
             AfterPending::Requeue => Ran::Requeue(self),
         }
+    }
+
+    /// The same for a poll that did not look at all that waits in lines: takes back what was offered and left, or has the
+    /// task polled once more before.
+    #[cold]
+    pub(crate) fn end_unseen(self, start: Snapshot) -> Ran {
+        // What has a wake to come is not over.
+        if self.0.state().is_unwoken(start) {
+            let (is_left, _) = self.inside(|| offers::take_back(&self.0.header().rest.context));
+            if is_left.unwrap_or(false) {
+                return Ran::Requeue(self);
+            }
+        }
+        self.end_pending(start)
     }
 
     /// Runs code of the future as its task; says too whether the task yielded.

@@ -26,7 +26,7 @@ pub enum Awaited {
 /// Whether something may have been offered to the waits that are polled now.
 #[inline]
 pub fn is_offering() -> bool {
-    task_context::with(task_context::TaskContext::has_no_scopes) == Some(false)
+    task_context::with(task_context::TaskContext::is_plain) == Some(false)
 }
 
 /// The polled task waits at `place` for task `join`; `entered`: the wait is an entry. Says whether it is one from now on:

@@ -12,8 +12,6 @@ use std::task::Waker;
 pub(super) struct Line {
     /// How many offers there are, for a look without the lock.
     offers: AtomicUsize,
-    /// How many permits a newcomer can have, as nobody is in line before him; likewise.
-    spare: AtomicUsize,
     inside: Mutex<Inside>,
 }
 
@@ -28,16 +26,11 @@ pub(super) struct Inside {
 impl Line {
     pub(super) fn new(bound: usize) -> Self {
         let inside = Inside { list: WaitList::new(), free: 0, closed: false, bound };
-        Self { offers: AtomicUsize::new(0), spare: AtomicUsize::new(0), inside: Mutex::new(inside) }
+        Self { offers: AtomicUsize::new(0), inside: Mutex::new(inside) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock()
-    }
-
-    /// How many permits a newcomer can have while the word says WAITERS; as it was a moment ago.
-    pub(super) fn spare(&self) -> usize {
-        self.spare.load(Ordering::Relaxed)
     }
 
     /// Ends what was done under the lock. If nobody is in line, and nobody was offered anything, the free permits go
@@ -45,24 +38,20 @@ impl Line {
     #[inline]
     pub(super) fn settle(&self, inside: &mut Inside, word: Option<&AtomicUsize>) {
         let offers = inside.list.offers();
-        let is_empty = inside.list.is_empty();
-        // It may not say WAITERS any more: between two batches others end what they do, and find nobody.
-        let word = word
-            .filter(|word| offers == 0 && is_empty && word.load(Ordering::Relaxed) & WAITERS != 0);
-        if let Some(word) = word {
-            let closed = if inside.closed { CLOSED } else { 0 };
-            // It says WAITERS, so that nobody else writes it. Release: what was done before the permits were given back
-            // happens before the acquire that takes them without the lock.
-            word.store(mem::take(&mut inside.free) * ONE | closed, Ordering::Release);
-        }
-        let spare = if is_empty { inside.free } else { 0 };
         self.offers.store(offers, Ordering::Relaxed);
-        self.spare.store(spare, Ordering::Relaxed);
+        if let Some(word) = word.filter(|_| offers == 0 && inside.list.is_empty()) {
+            inside.give_to(word);
+        }
     }
 
     /// Serves whom it can, and wakes them outside the lock.
-    #[inline]
-    pub(super) fn serve_all(&self, mut inside: MutexGuard<'_, Inside>, word: Option<&AtomicUsize>) {
+    pub(super) fn serve_all(&self, inside: MutexGuard<'_, Inside>, word: Option<&AtomicUsize>) {
+        self.serve(inside, word);
+    }
+
+    /// The same, in place: for a release.
+    #[inline(always)]
+    pub(super) fn serve(&self, mut inside: MutexGuard<'_, Inside>, word: Option<&AtomicUsize>) {
         while inside.can_serve() {
             // One that has no waker was woken already, and comes by itself.
             let Some(first) = inside.serve() else { continue };
@@ -115,6 +104,16 @@ impl Line {
 }
 
 impl Inside {
+    fn give_to(&mut self, word: &AtomicUsize) {
+        // It may not say WAITERS any more: between two batches others end what they do, and find nobody.
+        if word.load(Ordering::Relaxed) & WAITERS != 0 {
+            let closed = if self.closed { CLOSED } else { 0 };
+            // It says WAITERS, so that nobody else writes it. Release: what was done before the permits were given back
+            // happens before the acquire that takes them without the lock.
+            word.store(mem::take(&mut self.free) * ONE | closed, Ordering::Release);
+        }
+    }
+
     /// Whether the one at the front can have what it wants.
     pub(super) fn can_serve(&mut self) -> bool {
         let (free, closed) = (self.free, self.closed);

@@ -4,9 +4,10 @@ use super::line::{Inside, Line};
 use super::{CLOSED, Excess, ONE, Semaphore, TryAcquireError, WAITERS, Want};
 use crate::Closed;
 use kasasagi_primitive::hint;
-use kasasagi_primitive::offers::{self, At};
+use kasasagi_primitive::offers;
+use kasasagi_primitive::sync::MutexGuard;
 use kasasagi_primitive::sync::atomic::Ordering;
-use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
+use kasasagi_primitive::wait_list::{Look, Place, WaitList, Waiter};
 use kasasagi_primitive::wake_batch::WakeBatch;
 use std::mem;
 use std::pin::Pin;
@@ -58,6 +59,7 @@ impl Semaphore {
     }
 
     /// Asks whether a waiter in line was served meanwhile.
+    #[inline]
     pub(crate) fn poll_queued(
         &self,
         mut waiter: Pin<&mut Waiter<Want>>,
@@ -67,32 +69,23 @@ impl Semaphore {
         let mut clone = None;
         loop {
             let mut inside = line.lock();
-            if let Some(want) = inside.list.take_missed(waiter.as_mut()) {
-                drop(inside);
-                return self.queue(want.permits, true, waiter, cx);
-            }
-            let at = inside.list.at(waiter.as_mut());
-            let turn = inside.list.poll_by(waiter.as_mut(), cx.waker(), &mut clone);
-            match turn {
-                Some(Turn::Served(want)) => {
+            let seen = |at| offers::look(line, at);
+            match inside.list.poll_at(waiter.as_mut(), cx.waker(), &mut clone, seen) {
+                Some(Look::Served(want, at)) => {
                     line.settle(&mut inside, Some(&self.word));
                     drop(inside);
                     offers::part(line, at);
                     return Poll::Ready(if want.closed { Err(Closed) } else { Ok(()) });
                 }
-                Some(Turn::Wait(old)) => {
-                    let here = At::here();
-                    let has_moved = at.task != here.task;
-                    if at != here {
-                        inside.list.set_at(waiter.as_mut(), here);
-                    }
+                // The waker of the poll before is dropped after the lock.
+                Some(Look::Wait(old)) => {
                     drop(inside);
-                    // The waker of the poll before is dropped here, after the lock.
                     drop(old);
-                    if has_moved {
-                        offers::join(line);
-                    }
                     return Poll::Pending;
+                }
+                Some(Look::Missed(want)) => {
+                    drop(inside);
+                    return self.queue_again(want.permits, waiter, cx);
                 }
                 None => {
                     drop(inside);
@@ -102,7 +95,19 @@ impl Semaphore {
         }
     }
 
-    /// Gets in line; `again`: where its place was, as it had missed its turn.
+    /// Gets in line where its place was, as it had missed its turn.
+    #[cold]
+    fn queue_again(
+        &self,
+        permits: usize,
+        waiter: Pin<&mut Waiter<Want>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Closed>> {
+        self.queue(permits, true, waiter, cx)
+    }
+
+    /// Gets in line, at its end or where its place was.
+    #[inline(always)]
     pub(super) fn queue(
         &self,
         permits: usize,
@@ -134,18 +139,13 @@ impl Semaphore {
         } else {
             inside.list.push_back_at(waiter, waker, here);
         }
-        line.settle(&mut inside, Some(&self.word));
         Poll::Pending
     }
 
     /// Takes permits while the word says that they are in the line, if nobody waits there.
     #[cold]
     pub(super) fn take_in_line(&self, permits: usize) -> Result<(), TryAcquireError> {
-        let line = self.line();
-        if line.spare() < permits {
-            return Err(TryAcquireError::NoPermits);
-        }
-        let mut inside = line.lock();
+        let mut inside = self.line().lock();
         if !self.is_engaged() {
             drop(inside);
             return self.take(permits);
@@ -153,12 +153,12 @@ impl Semaphore {
         if inside.closed {
             return Err(TryAcquireError::Closed);
         }
-        let has = inside.list.is_empty() && inside.free >= permits;
-        if has {
-            inside.free -= permits;
+        if !inside.list.is_empty() || inside.free < permits {
+            return Err(TryAcquireError::NoPermits);
         }
-        line.settle(&mut inside, Some(&self.word));
-        if has { Ok(()) } else { Err(TryAcquireError::NoPermits) }
+        inside.free -= permits;
+        self.line().settle(&mut inside, Some(&self.word));
+        Ok(())
     }
 
     #[cold]
@@ -173,13 +173,19 @@ impl Semaphore {
         let line = self.line();
         let mut inside = line.lock();
         if !self.is_engaged() {
-            drop(inside);
-            return self.add(permits);
+            return self.add_after(inside, permits);
         }
         let free = inside.free.checked_add(permits).filter(|free| *free <= self.bound);
         inside.free = free.ok_or(Excess)?;
-        line.serve_all(inside, Some(&self.word));
+        line.serve(inside, Some(&self.word));
         Ok(())
+    }
+
+    /// The permits went back to the word before the lock was there.
+    #[cold]
+    fn add_after(&self, inside: MutexGuard<'_, Inside>, permits: usize) -> Result<(), Excess> {
+        drop(inside);
+        self.add(permits)
     }
 
     /// A future is dropped: out of the line, and what it was given goes to the next.
@@ -193,13 +199,14 @@ impl Semaphore {
     fn leave_line(&self, mut waiter: Pin<&mut Waiter<Want>>) {
         let line = self.line();
         let mut inside = line.lock();
-        if inside.list.take_missed(waiter.as_mut()).is_some() {
+        let at = inside.list.at(waiter.as_mut());
+        let place = inside.list.remove(waiter);
+        if matches!(place, Place::Out) {
+            // It missed its turn: it is in no line, and has nothing.
             return;
         }
-        let at = inside.list.at(waiter.as_mut());
         // Whatever comes back is seen by those who wait, and by who takes it without the lock.
         self.engage(&mut inside);
-        let place = inside.list.remove(waiter);
         if let Place::Served(want) = &place {
             if !want.closed {
                 inside.fill_up_with(want.permits);

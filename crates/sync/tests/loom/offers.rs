@@ -49,12 +49,12 @@ impl Hand {
         let before = self.woken.count.load(Real::SeqCst);
         // SAFETY: the context outlives the guard, and this thread alone polls.
         let entered = unsafe { task_context::enter(&self.context) };
-        if self.context.is_in_line() {
-            offers::begin(&self.context);
-        }
+        self.context.begin();
         let polled = f(&mut Context::from_waker(&self.waker));
         let is_woken = || self.woken.count.load(Real::SeqCst) != before;
-        let again = polled.is_pending() && (is_woken() || offers::end() || is_woken());
+        let is_over = !is_woken() && self.context.has_unseen();
+        let again = polled.is_pending()
+            && (is_woken() || (is_over && offers::take_back(&self.context)) || is_woken());
         drop(entered);
         (polled, again)
     }
