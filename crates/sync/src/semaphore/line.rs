@@ -83,9 +83,8 @@ impl Line {
                 }
             }
             let is_over = !inside.can_serve();
-            if is_over {
-                self.settle(&mut inside, word);
-            }
+            // Each time: who is woken, and does not look, has to find that it was offered something.
+            self.settle(&mut inside, word);
             drop(inside);
             // Should a waker panic, the others are served and woken all the same.
             let rest = (!is_over).then(|| Rest(self, word));

@@ -1,5 +1,7 @@
 //! Wakers that end the line while it is served.
 
+use kasasagi_primitive::offers;
+use kasasagi_primitive::task_context::{self, TaskContext};
 use kasasagi_sync::{AcquireOwned, Semaphore};
 use std::future::Future;
 use std::mem;
@@ -49,4 +51,48 @@ fn a_line_that_ends_between_two_batches_loses_no_permit() {
     drop(permits);
     assert_eq!(semaphore.available_permits(), ALL);
     assert!(semaphore.try_acquire().is_ok());
+}
+
+/// A task that is polled when it is woken, looks at none of its futures, and ends the poll; it notes whether it found that
+/// it was offered something.
+struct Blind {
+    context: TaskContext,
+    found: Mutex<Vec<bool>>,
+}
+
+impl Blind {
+    #[expect(unsafe_code, reason = "this is the runner")]
+    fn poll<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: the context outlives the guard, and this thread alone polls.
+        let _entered = unsafe { task_context::enter(&raw const self.context) };
+        self.context.begin();
+        f()
+    }
+}
+
+impl Wake for Blind {
+    fn wake(self: Arc<Self>) {
+        let found = self.poll(|| self.context.has_unseen() && offers::take_back(&self.context));
+        self.found.lock().expect("nobody panics with it").push(found);
+    }
+}
+
+#[test]
+fn who_is_woken_between_two_batches_finds_its_offer() {
+    let semaphore = Arc::new(Semaphore::new(0));
+    let task = Arc::new(Blind { context: TaskContext::new(7), found: Mutex::default() });
+    let waker = Waker::from(Arc::clone(&task));
+    let mut futures = Futures::new();
+    task.poll(|| {
+        for _ in 0..ALL {
+            let mut future = Box::pin(Semaphore::acquire_owned(Arc::clone(&semaphore)));
+            assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            futures.push(future);
+        }
+    });
+    semaphore.add_permits(ALL);
+    let found = mem::take(&mut *task.found.lock().expect("nobody panics with it"));
+    assert!(found[0], "the first who is woken finds what was offered");
+    task.poll(|| drop(futures));
+    assert_eq!(semaphore.available_permits(), ALL);
 }
