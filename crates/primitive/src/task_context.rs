@@ -2,7 +2,10 @@
 //!
 //! The task cell points a thread-local here for each poll and back afterwards; elsewhere it is null. Leaves
 //! of the reactor and of sync say through it what the task waits for.
-#![allow(unsafe_code, reason = "the thread-local points into the task that this thread is polling")]
+#![allow(
+    unsafe_code,
+    reason = "one word is a number or an address, and the tree belongs to who polls the task"
+)]
 
 mod current;
 

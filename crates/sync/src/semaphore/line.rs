@@ -109,7 +109,7 @@ impl Inside {
             let closed = if self.closed { CLOSED } else { 0 };
             // It says WAITERS, so that nobody else writes it. Release: what was done before the permits were given back
             // happens before the acquire that takes them without the lock.
-            word.store(mem::take(&mut self.free) * ONE | closed, Ordering::Release);
+            word.store((mem::take(&mut self.free) * ONE) | closed, Ordering::Release);
         }
     }
 
