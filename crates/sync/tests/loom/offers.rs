@@ -181,7 +181,8 @@ fn offers_one_taken_back_meets_a_look() {
     });
 }
 
-/// Race: a task that only waits is polled for nothing while the lock is released to it: it gets it, and not the one behind.
+/// Race: a task that waits, and has left a wait elsewhere unpolled, is polled for nothing while the lock is released to it: it
+/// gets it, and not the one behind.
 ///
 /// Mutation `sync-offer-hasty`: an offer is taken back at the end of the poll in which it was made.
 #[test]
@@ -190,6 +191,9 @@ fn offers_who_waits_keeps_its_turn() {
         let lock = Arc::new(Lock::new(0));
         let guard = Lock::try_lock_owned(&lock).expect("nobody has it");
         let hand = Hand::new();
+        let never = Semaphore::new(0);
+        let mut left = Box::pin(never.acquire());
+        hand.begin(left.as_mut());
         let mut first = Box::pin(lock.lock());
         hand.begin(first.as_mut());
         let mut second = Box::pin(Lock::lock_owned(Arc::clone(&lock)));
