@@ -7,11 +7,11 @@
 
 mod wait;
 
-pub use wait::ConditionWait;
+pub use wait::{ConditionWait, ConditionWaitOwned};
 
-use crate::LockGuard;
 use crate::gate::Gate;
 use crate::semaphore::Want;
+use crate::{LockGuard, OwnedLockGuard};
 use kasasagi_primitive::const_new;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
@@ -97,6 +97,34 @@ impl Condition {
     #[track_caller]
     pub fn wait<'a, T: ?Sized>(&'a self, guard: LockGuard<'a, T>) -> ConditionWait<'a, T> {
         ConditionWait::new(self, guard, Location::caller())
+    }
+
+    /// As [`wait`](Self::wait), with a guard that keeps its lock alive.
+    ///
+    /// # Cancel safety
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Panics
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Examples
+    /// ```
+    /// use kasasagi_sync::{Condition, Lock, OwnedLockGuard};
+    ///
+    /// /// Goes on with the guard when there is something.
+    /// async fn filled<T>(
+    ///     mut guard: OwnedLockGuard<Vec<T>>,
+    ///     changed: &Condition,
+    /// ) -> OwnedLockGuard<Vec<T>> {
+    ///     while guard.is_empty() {
+    ///         guard = changed.wait_owned(guard).await;
+    ///     }
+    ///     guard
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn wait_owned<T: ?Sized>(&self, guard: OwnedLockGuard<T>) -> ConditionWaitOwned<'_, T> {
+        ConditionWaitOwned::new(self, guard, Location::caller())
     }
 
     /// Waits until `is_so` says yes of the value; not at all if it does so at once.
@@ -287,4 +315,5 @@ const _: () = {
     const fn moved<T: Send>() {}
     shared::<Condition>();
     moved::<ConditionWait<'_, std::cell::Cell<u32>>>();
+    moved::<ConditionWaitOwned<'_, std::cell::Cell<u32>>>();
 };
