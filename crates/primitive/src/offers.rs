@@ -59,7 +59,8 @@ pub fn join<L: Line + 'static>(line: &Arc<L>) -> At {
     let joined = task_context::with(|context| {
         let lines = context.lines_or_new();
         let poll = lines.touch(context);
-        lines.add(context, line);
+        lines.add(line);
+        context.looks().add();
         At { task: context.id, poll }
     });
     joined.unwrap_or(At::NOWHERE)
@@ -71,7 +72,9 @@ pub fn look<L: Line + 'static>(line: &Arc<L>, at: At) -> At {
     let looked = task_context::with(|context| {
         let lines = context.lines().filter(|_| context.id == at.task)?;
         let poll = lines.touch(context);
-        context.subtract_unseen_but(|| poll == at.poll);
+        if poll != at.poll {
+            context.looks().see();
+        }
         Some(At { task: at.task, poll })
     });
     // It came from another task, or to one.
@@ -86,8 +89,9 @@ pub fn part<L: Line>(line: &Arc<L>, at: At) {
         let Some(lines) = context.lines().filter(|_| context.id == at.task) else {
             return;
         };
-        context.subtract_unseen_but(|| lines.is_now(at.poll));
-        lines.subtract(context, address_of(&**line), 1);
+        let was_seen = lines.is_now(context, at.poll);
+        lines.subtract(address_of(&**line), 1);
+        context.looks().remove(was_seen, lines.waiters());
     });
 }
 
@@ -96,7 +100,7 @@ pub fn part<L: Line>(line: &Arc<L>, at: At) {
 #[cold]
 pub fn take_back(context: &TaskContext) -> bool {
     let Some(lines) = context.lines() else { return false };
-    lines.tidy(context);
+    lines.tidy();
     let at = At { task: context.id, poll: lines.touch(context) };
     let mut is_left = false;
     let mut next = 0;
@@ -105,8 +109,9 @@ pub fn take_back(context: &TaskContext) -> bool {
         let mut taken = Taken::default();
         take_back_of(&*line, at, &mut taken);
         is_left |= taken.is_left;
-        lines.subtract(context, address_of(&*line), taken.missed);
+        lines.subtract(address_of(&*line), taken.missed);
     }
+    context.looks().count(lines.waiters());
     is_left
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod current;
+mod looks;
 
 pub(crate) use current::{CURRENT, Current, waiting_for};
 pub use current::{
@@ -21,8 +22,9 @@ use crate::cold_word::{ColdWord, View};
 use crate::offers::Lines;
 use crate::request::Cause;
 use crate::scope::Tree;
-use crate::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use crate::wait_site::WaitSite;
+use looks::Looks;
 use std::fmt;
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -46,13 +48,6 @@ union ParentWord {
 const CLOSER: u8 = 1;
 /// Of `attention`: the parent is an owner; never changes.
 const OWNED: u8 = 2;
-/// Of `polled`: how many futures of the task waited in lines when the poll began, and it has not looked at; MANY: so many,
-/// or more.
-const UNSEEN: u16 = 0xff;
-const MANY: u16 = 0xff;
-/// Of `polled`: the poll has looked at such futures.
-const LOOKED: u16 = 0x100;
-
 /// What leaves may see of the task they run in. Lives in the task's cold line.
 #[repr(C)]
 pub struct TaskContext {
@@ -63,10 +58,7 @@ pub struct TaskContext {
     cold: ColdWord,
     /// Bits, written by the thread that polls.
     attention: AtomicU8,
-    /// How many futures of the task wait in lines; MANY: so many, or more.
-    in_line: AtomicU8,
-    /// What the poll did with them.
-    polled: AtomicU16,
+    looks: Looks,
     /// When the poll first waited for a task, by the task's own waker and in no scope: the thread's count of scope polls;
     /// zero: it did not.
     first_wait: AtomicU32,
@@ -97,8 +89,7 @@ impl TaskContext {
             wait: WaitSite::new(),
             cold: ColdWord::new(),
             attention: AtomicU8::new(attention),
-            in_line: AtomicU8::new(0),
-            polled: AtomicU16::new(0),
+            looks: Looks::new(),
             first_wait: AtomicU32::new(0),
             parent,
         }
@@ -227,39 +218,21 @@ impl TaskContext {
         self.attention.store(attention | CLOSER, Ordering::Relaxed);
     }
 
-    /// Whether futures of the task wait in lines that the poll, which ends, has not looked at.
+    /// Ends a poll, and says whether it has looked at all futures of the task that wait in lines. If not, what it left is
+    /// to be looked through, if need be, and [`renew_looks`](Self::renew_looks) called.
     #[inline]
-    pub fn has_unseen(&self) -> bool {
-        self.polled.load(Ordering::Relaxed) & UNSEEN != 0
+    pub fn end_looks(&self) -> bool {
+        self.looks.end()
     }
 
-    /// The poll looks at a future that waits in a line; says whether at the first.
-    #[inline]
-    pub(crate) fn begin_look(&self) -> bool {
-        let polled = self.polled.load(Ordering::Relaxed);
-        let is_first = polled < LOOKED;
-        if is_first {
-            self.polled.store(polled | LOOKED, Ordering::Relaxed);
-        }
-        is_first
+    /// The next poll has looked at nothing yet.
+    pub fn renew_looks(&self) {
+        self.looks.renew();
     }
 
-    /// One that waits in a line was looked at, or is gone; unless the poll has looked at it before, as is said.
     #[inline]
-    pub(crate) fn subtract_unseen_but(&self, is_seen: impl FnOnce() -> bool) {
-        let polled = self.polled.load(Ordering::Relaxed);
-        // Of many nobody knows how many they are: the runner looks itself.
-        if matches!(polled & UNSEEN, 0 | MANY) || (polled >= LOOKED && is_seen()) {
-            return;
-        }
-        self.polled.store(polled - 1, Ordering::Relaxed);
-    }
-
-    /// Says how many futures of the task wait in lines.
-    #[inline]
-    pub(crate) fn set_in_line(&self, futures: u32) {
-        let futures = u8::try_from(futures).unwrap_or(u8::MAX);
-        self.in_line.store(futures, Ordering::Relaxed);
+    pub(crate) fn looks(&self) -> &Looks {
+        &self.looks
     }
 
     /// The lines in which futures of the task have waited; only the thread that polls the task may call it.
@@ -278,8 +251,6 @@ impl TaskContext {
     #[inline]
     pub fn begin(&self) {
         self.wait.clear();
-        let unseen = u16::from(self.in_line.load(Ordering::Relaxed));
-        self.polled.store(unseen, Ordering::Relaxed);
         self.first_wait.store(0, Ordering::Relaxed);
     }
 

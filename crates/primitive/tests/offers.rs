@@ -23,105 +23,106 @@ impl Line for Noted {
     }
 }
 
-/// Runs `f` as the task.
+/// One poll of the task, which does `f`; and whether it has looked at all who wait.
 #[expect(unsafe_code, reason = "this is the runner")]
-fn as_task<R>(context: &TaskContext, f: impl FnOnce() -> R) -> R {
+fn poll<R>(context: &TaskContext, f: impl FnOnce() -> R) -> (R, bool) {
     // SAFETY: the context outlives the guard, and this thread alone polls.
     let _entered = unsafe { task_context::enter(context) };
     context.begin();
-    f()
+    let result = f();
+    let has_seen_all = context.end_looks();
+    context.renew_looks();
+    (result, has_seen_all)
 }
 
 #[test]
-fn what_the_poll_did_not_look_at_is_unseen() {
+fn a_poll_that_did_not_look_at_all_is_told_so() {
     let (one, two) = (Arc::<Noted>::default(), Arc::<Noted>::default());
     let context = TaskContext::new(7);
-    let (mut first, mut second) = as_task(&context, || (offers::join(&one), offers::join(&two)));
-    assert!(!context.has_unseen(), "who has just come was looked at");
-    as_task(&context, || ());
-    assert!(context.has_unseen());
-    as_task(&context, || {
-        for _ in 0..2 {
-            first = offers::look(&one, first);
-            assert!(context.has_unseen(), "one look more often is none at the other");
-        }
-        second = offers::look(&two, second);
-        assert!(!context.has_unseen());
-        offers::part(&one, first);
+    let ((first, second), all) = poll(&context, || (offers::join(&one), offers::join(&two)));
+    assert!(all, "who has just come was looked at");
+    assert!(!poll(&context, || ()).1);
+    let (first, all) = poll(&context, || offers::look(&one, offers::look(&one, first)));
+    assert!(!all, "one look more often is none at the other");
+    let (second, all) = poll(&context, || {
+        offers::part(&one, offers::look(&one, first));
+        offers::look(&two, second)
     });
-    assert!(!context.has_unseen());
-    as_task(&context, || {
-        assert!(context.has_unseen());
-        offers::part(&two, second);
-        assert!(!context.has_unseen(), "who is gone is not left");
-    });
-    as_task(&context, || ());
-    assert!(!context.has_unseen(), "nobody waits");
+    assert!(all);
+    assert!(poll(&context, || offers::part(&two, second)).1, "who is gone is not left");
+    assert!(poll(&context, || ()).1, "nobody waits");
 }
 
 #[test]
-fn who_looked_and_left_in_one_poll_hides_nobody() {
+fn who_was_looked_at_and_left_in_one_poll_hides_nobody() {
     let line = Arc::<Noted>::default();
     let context = TaskContext::new(7);
-    let (first, _) = as_task(&context, || (offers::join(&line), offers::join(&line)));
-    as_task(&context, || offers::part(&line, offers::look(&line, first)));
-    assert!(context.has_unseen());
+    let ((first, _), _) = poll(&context, || (offers::join(&line), offers::join(&line)));
+    assert!(!poll(&context, || offers::part(&line, offers::look(&line, first))).1);
+    assert!(!poll(&context, || ()).1);
 }
 
 #[test]
-fn so_many_that_they_are_not_counted_are_looked_at_closely() {
+fn who_came_and_left_in_one_poll_hides_nobody() {
+    let line = Arc::<Noted>::default();
+    let context = TaskContext::new(7);
+    let _ = poll(&context, || offers::join(&line));
+    for _ in 0..2 {
+        assert!(!poll(&context, || offers::part(&line, offers::join(&line))).1);
+    }
+}
+
+#[test]
+fn so_many_that_they_are_not_counted_are_not_said_to_be_seen() {
     const MANY: usize = 300;
     let line = Arc::<Noted>::default();
     let context = TaskContext::new(7);
-    let mut waits: Vec<At> = as_task(&context, || (0..MANY).map(|_| offers::join(&line)).collect());
-    as_task(&context, || waits.iter_mut().for_each(|at| *at = offers::look(&line, *at)));
-    assert!(context.has_unseen(), "whether there are others is not known");
-    as_task(&context, || waits.drain(200..).for_each(|at| offers::part(&line, at)));
-    as_task(&context, || waits[1..].iter_mut().for_each(|at| *at = offers::look(&line, *at)));
-    assert!(context.has_unseen());
-    as_task(&context, || waits.iter_mut().for_each(|at| *at = offers::look(&line, *at)));
-    assert!(!context.has_unseen(), "they are counted again");
+    let (mut waits, _) =
+        poll(&context, || (0..MANY).map(|_| offers::join(&line)).collect::<Vec<At>>());
+    let look_at = |waits: &mut [At]| {
+        poll(&context, || waits.iter_mut().for_each(|at| *at = offers::look(&line, *at))).1
+    };
+    assert!(!look_at(&mut waits), "whether there are others is not known");
+    poll(&context, || waits.drain(200..).for_each(|at| offers::part(&line, at)));
+    assert!(!look_at(&mut waits[1..]));
+    assert!(look_at(&mut waits), "they are counted again");
 }
 
 #[test]
 fn lines_with_offers_are_asked_and_no_others() {
     let lines: Vec<Arc<Noted>> = (0..6).map(|_| Arc::default()).collect();
     let context = TaskContext::new(7);
-    let waits: Vec<At> = as_task(&context, || lines.iter().map(offers::join).collect());
-    as_task(&context, || offers::part(&lines[1], waits[1]));
+    let (waits, _) = poll(&context, || lines.iter().map(offers::join).collect::<Vec<At>>());
+    poll(&context, || offers::part(&lines[1], waits[1]));
     for line in [0, 1, 3, 5] {
         lines[line].offers.store(1, Relaxed);
     }
-    assert!(!as_task(&context, || offers::take_back(&context)));
+    assert!(!poll(&context, || offers::take_back(&context)).0);
     let asked = lines.iter().map(|line| line.asked.lock().expect("nobody panics").len());
     assert_eq!(asked.collect::<Vec<_>>(), [1, 0, 0, 1, 0, 1]);
-    as_task(&context, || [2, 4].map(|line| offers::part(&lines[line], waits[line])));
-    as_task(&context, || ());
-    assert!(!context.has_unseen(), "three have missed their turn, and the others left");
+    poll(&context, || [2, 4].map(|line| offers::part(&lines[line], waits[line])));
+    assert!(poll(&context, || ()).1, "three have missed their turn, and the others left");
 }
 
 #[test]
 fn who_comes_from_another_task_is_counted_here() {
     let line = Arc::<Noted>::default();
     let (here, there) = (TaskContext::new(7), TaskContext::new(8));
-    let at = as_task(&here, || offers::join(&line));
-    let at = as_task(&there, || offers::look(&line, at));
+    let (at, _) = poll(&here, || offers::join(&line));
+    let (at, _) = poll(&there, || offers::look(&line, at));
     assert_eq!(at.task, 8);
-    as_task(&there, || ());
-    assert!(there.has_unseen());
-    as_task(&here, || offers::part(&line, at));
-    as_task(&here, || ());
-    assert!(here.has_unseen(), "too careful, as it was not told");
+    assert!(!poll(&there, || ()).1);
+    poll(&here, || offers::part(&line, at));
+    assert!(!poll(&here, || ()).1, "too careful, as it was not told");
     drop((line, there));
-    assert!(!as_task(&here, || offers::take_back(&here)));
-    as_task(&here, || ());
-    assert!(!here.has_unseen(), "nobody is left who could wait in it");
+    assert!(!poll(&here, || offers::take_back(&here)).0);
+    assert!(poll(&here, || ()).1, "nobody is left who could wait in it");
 }
 
 #[test]
 fn lines_that_nobody_else_has_are_forgotten() {
     let context = TaskContext::new(7);
-    let lines = as_task(&context, || {
+    let (lines, _) = poll(&context, || {
         let come = (0..1000).map(|_| {
             let line = Arc::<Noted>::default();
             let _ = offers::join(&line);

@@ -76,9 +76,7 @@ impl Runnable {
         let gone = StdCell::new(false);
         let (polled, yielded) = self.inside(|| self.poll(&gone));
         match polled {
-            Ok(Poll::Pending) if yielded => Ran::Requeue(self),
-            Ok(Poll::Pending) if header.rest.context.has_unseen() => self.end_unseen(start),
-            Ok(Poll::Pending) => self.end_pending(start),
+            Ok(Poll::Pending) => self.end_poll(start, yielded),
             Ok(Poll::Ready(())) if header.rest.context.is_bare() => self.complete_now(COMPLETE),
             Ok(Poll::Ready(())) => self.complete(COMPLETE),
             Err(payload) => self.panicked(payload, gone.get()),
@@ -95,6 +93,15 @@ impl Runnable {
         unsafe { (task.header().rest.vtable.poll)(task.0, &mut cx, gone) }
     }
 
+    /// Ends a poll that is pending; `is_due`: and is to be followed by another.
+    #[inline(always)]
+    pub(crate) fn end_poll(self, start: Snapshot, is_due: bool) -> Ran {
+        if !self.0.header().rest.context.end_looks() {
+            return self.end_unseen(start, is_due);
+        }
+        if is_due { Ran::Requeue(self) } else { self.end_pending(start) }
+    }
+
     #[inline]
     pub(crate) fn end_pending(self, start: Snapshot) -> Ran {
         match self.0.state().end_pending(start) {
@@ -103,18 +110,16 @@ impl Runnable {
         }
     }
 
-    /// The same for a poll that did not look at all that waits in lines: takes back what was offered and left, or has the
-    /// task polled once more before.
+    /// Ends a poll that did not look at all that waits in lines: takes back what was offered and left, or has the task
+    /// polled once more before.
     #[cold]
-    pub(crate) fn end_unseen(self, start: Snapshot) -> Ran {
-        // What has a wake to come is not over.
-        if self.0.state().is_unwoken(start) {
-            let (is_left, _) = self.inside(|| offers::take_back(&self.0.header().rest.context));
-            if is_left.unwrap_or(false) {
-                return Ran::Requeue(self);
-            }
-        }
-        self.end_pending(start)
+    fn end_unseen(self, start: Snapshot, is_due: bool) -> Ran {
+        let context = &self.0.header().rest.context;
+        // What has a turn, or a wake, to come is not over.
+        let is_over = !is_due && self.0.state().is_unwoken(start);
+        let is_left = is_over && self.inside(|| offers::take_back(context)).0.unwrap_or(false);
+        context.renew_looks();
+        if is_due || is_left { Ran::Requeue(self) } else { self.end_pending(start) }
     }
 
     /// Runs code of the future as its task; says too whether the task yielded.

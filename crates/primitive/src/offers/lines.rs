@@ -42,7 +42,7 @@ impl Lines {
     /// The number of the poll under way, in which a waiter is looked at.
     #[inline]
     pub(super) fn touch(&self, context: &TaskContext) -> u32 {
-        if context.begin_look() {
+        if context.looks().is_untouched() {
             self.poll.set(self.poll.get().wrapping_add(1));
         }
         self.poll.get()
@@ -50,14 +50,14 @@ impl Lines {
 
     /// Whether the poll under way has looked at who was last looked at in this one.
     #[inline]
-    pub(super) fn is_now(&self, poll: u32) -> bool {
-        self.poll.get() == poll
+    pub(super) fn is_now(&self, context: &TaskContext, poll: u32) -> bool {
+        self.poll.get() == poll && !context.looks().is_untouched()
     }
 
+    /// How many wait.
     #[inline]
-    fn set_waiters(&self, context: &TaskContext, waiters: u32) {
-        self.waiters.set(waiters);
-        context.set_in_line(waiters);
+    pub(super) fn waiters(&self) -> u32 {
+        self.waiters.get()
     }
 
     fn in_first(&self, others: &[Known]) -> u32 {
@@ -66,12 +66,12 @@ impl Lines {
 
     /// One more waits in this line.
     #[inline]
-    pub(super) fn add<L: Line + 'static>(&self, context: &TaskContext, line: &Arc<L>) {
+    pub(super) fn add<L: Line + 'static>(&self, line: &Arc<L>) {
         let at = address_of(&**line);
         if self.first_at.get() != at {
             self.add_to_other(at, || Arc::<L>::clone(line));
         }
-        self.set_waiters(context, self.waiters.get() + 1);
+        self.waiters.set(self.waiters.get() + 1);
     }
 
     #[cold]
@@ -102,11 +102,11 @@ impl Lines {
 
     /// So many who were added wait no more in the line at this address.
     #[inline]
-    pub(super) fn subtract(&self, context: &TaskContext, at: *const (), waiters: u32) {
+    pub(super) fn subtract(&self, at: *const (), waiters: u32) {
         if self.first_at.get() != at {
             self.subtract_from_other(at, waiters);
         }
-        self.set_waiters(context, self.waiters.get() - waiters);
+        self.waiters.set(self.waiters.get() - waiters);
     }
 
     #[cold]
@@ -131,9 +131,8 @@ impl Lines {
     }
 
     /// Forgets whoever is gone, so that the task is less careful.
-    pub(super) fn tidy(&self, context: &TaskContext) {
+    pub(super) fn tidy(&self) {
         self.forget_dead(&mut self.others.borrow_mut());
-        context.set_in_line(self.waiters.get());
     }
 
     /// The first line that has offers and waiters of the task, from this number on; and its number.

@@ -52,9 +52,9 @@ impl Hand {
         self.context.begin();
         let polled = f(&mut Context::from_waker(&self.waker));
         let is_woken = || self.woken.count.load(Real::SeqCst) != before;
-        let is_over = !is_woken() && self.context.has_unseen();
-        let again = polled.is_pending()
-            && (is_woken() || (is_over && offers::take_back(&self.context)) || is_woken());
+        let ends = || self.context.end_looks() || !offers::take_back(&self.context);
+        let again = polled.is_pending() && (is_woken() || !ends() || is_woken());
+        self.context.renew_looks();
         drop(entered);
         (polled, again)
     }

@@ -72,7 +72,8 @@ impl Blind {
 
 impl Wake for Blind {
     fn wake(self: Arc<Self>) {
-        let found = self.poll(|| self.context.has_unseen() && offers::take_back(&self.context));
+        let found = self.poll(|| !self.context.end_looks() && offers::take_back(&self.context));
+        self.context.renew_looks();
         self.found.lock().expect("nobody panics with it").push(found);
     }
 }
@@ -90,6 +91,7 @@ fn who_is_woken_between_two_batches_finds_its_offer() {
             futures.push(future);
         }
     });
+    assert!(task.context.end_looks(), "all were looked at");
     semaphore.add_permits(ALL);
     let found = mem::take(&mut *task.found.lock().expect("nobody panics with it"));
     assert!(found[0], "the first who is woken finds what was offered");
