@@ -58,9 +58,8 @@ fn address_of<L: ?Sized>(line: &L) -> *const () {
 pub fn join<L: Line + 'static>(line: &Arc<L>) -> At {
     let joined = task_context::with(|context| {
         let lines = context.lines_or_new();
-        let poll = lines.touch(context);
         lines.add(line);
-        context.looks().add();
+        let poll = lines.touch(context.looks().add());
         At { task: context.id, poll }
     });
     joined.unwrap_or(At::NOWHERE)
@@ -71,7 +70,7 @@ pub fn join<L: Line + 'static>(line: &Arc<L>) -> At {
 pub fn look<L: Line + 'static>(line: &Arc<L>, at: At) -> At {
     let looked = task_context::with(|context| {
         let lines = context.lines().filter(|_| context.id == at.task)?;
-        let poll = lines.touch(context);
+        let poll = lines.touch(context.looks().is_untouched());
         if poll != at.poll {
             context.looks().see();
         }
@@ -89,9 +88,8 @@ pub fn part<L: Line>(line: &Arc<L>, at: At) {
         let Some(lines) = context.lines().filter(|_| context.id == at.task) else {
             return;
         };
-        let was_seen = lines.is_now(context, at.poll);
         lines.subtract(address_of(&**line), 1);
-        context.looks().remove(was_seen, lines.waiters());
+        context.looks().remove(lines.is_current(at.poll), lines.waiters());
     });
 }
 
@@ -101,7 +99,7 @@ pub fn part<L: Line>(line: &Arc<L>, at: At) {
 pub fn take_back(context: &TaskContext) -> bool {
     let Some(lines) = context.lines() else { return false };
     lines.tidy();
-    let at = At { task: context.id, poll: lines.touch(context) };
+    let at = At { task: context.id, poll: lines.touch(context.looks().is_untouched()) };
     let mut is_left = false;
     let mut next = 0;
     while let Some((i, line)) = lines.next_offering(next) {

@@ -34,11 +34,11 @@ mod row;
 mod turn;
 mod waiter;
 
+pub use offered::Offered;
 pub use turn::{Look, Place, Turn};
 pub use waiter::Waiter;
 
 use crate::counter::Counter;
-use crate::offers::At;
 use row::Row;
 use std::fmt;
 use std::mem;
@@ -59,6 +59,7 @@ pub struct WaitList<T> {
     // would not be the one that guards its node.
     id: u64,
     row: Row<T>,
+    // How many came of those whose places are numbered.
     tickets: u64,
 }
 
@@ -90,22 +91,14 @@ impl<T> WaitList<T> {
     /// When the waiter is not out.
     #[track_caller]
     pub fn push_back(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker) {
-        self.push_back_at(waiter, waker, At::NOWHERE);
-    }
-
-    /// The same for a waiter that is polled at `at`: what it is served later may be an offer.
-    ///
-    /// # Panics
-    /// When the waiter is not out.
-    #[track_caller]
-    pub fn push_back_at(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker, at: At) {
-        let node = self.enter(waiter, waker, at);
+        let node = self.enter(waiter, waker);
         self.link(node);
     }
 
     /// Makes a waiter one of this list; the caller puts its node into the line.
+    #[inline]
     #[track_caller]
-    fn enter(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker, at: At) -> NonNull<Seat<T>> {
+    fn enter(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker) -> NonNull<Seat<T>> {
         let (home, node) = waiter.parts();
         assert!(*home == 0, "a waiter stands in one line, once");
         self.number();
@@ -113,7 +106,6 @@ impl<T> WaitList<T> {
         unsafe {
             with(node, |node| {
                 node.standing = Standing::Queued;
-                node.at = at;
                 node.waker = Some(waker);
             });
         }
@@ -123,11 +115,7 @@ impl<T> WaitList<T> {
 
     /// Puts a node, which is in no list, at the end.
     fn link(&mut self, node: NonNull<Seat<T>>) {
-        self.tickets += 1;
-        let ticket = self.tickets;
         // SAFETY: the node is in no list, and the caller's, who holds the lock of this one.
-        unsafe { with(node, |node| node.ticket = ticket) };
-        // SAFETY: the same.
         unsafe { self.row.insert(node, None) };
     }
 
@@ -311,7 +299,7 @@ impl<T> WaitList<T> {
     fn own<'a>(&self, waiter: Pin<&'a mut Waiter<T>>) -> (&'a mut u64, NonNull<Seat<T>>) {
         let (home, node) = waiter.parts();
         assert!(
-            *home != 0 && *home == self.id && !is_away(node),
+            *home == self.id && *home != 0 && !is_away(node),
             "a waiter is looked at under the lock of its own list"
         );
         (home, node)

@@ -10,7 +10,7 @@ mod wait;
 pub use wait::{ConditionWait, ConditionWaitOwned};
 
 use crate::gate::Gate;
-use crate::semaphore::Want;
+use crate::semaphore::Wish;
 use crate::{LockGuard, OwnedLockGuard};
 use kasasagi_primitive::const_new;
 use kasasagi_primitive::sync::Mutex;
@@ -67,9 +67,9 @@ pub struct Condition {
 }
 
 struct Line {
-    waiting: WaitList<Want>,
+    waiting: WaitList<Wish>,
     // The first of them was woken, and will lead the others to the line of the lock.
-    notified: WaitList<Want>,
+    notified: WaitList<Wish>,
     // The address of the gate they came through; for comparison only, while somebody is here.
     gate: usize,
 }
@@ -199,7 +199,7 @@ impl Condition {
 
     /// Gets in line; the caller still holds the lock.
     #[track_caller]
-    fn queue(&self, gate: &Gate, waiter: Pin<&mut Waiter<Want>>, waker: Waker) {
+    fn queue(&self, gate: &Gate, waiter: Pin<&mut Waiter<Wish>>, waker: Waker) {
         let gate = std::ptr::from_ref(gate).addr();
         let mut line = self.line.lock();
         let is_empty = line.waiting.is_empty() && line.notified.is_empty();
@@ -219,7 +219,7 @@ impl Condition {
     fn poll_wait(
         &self,
         gate: &Gate,
-        mut waiter: Pin<&mut Waiter<Want>>,
+        mut waiter: Pin<&mut Waiter<Wish>>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         let mut clone = None;
@@ -255,7 +255,7 @@ impl Condition {
     }
 
     /// A future is dropped. If it was notified, another is, in its place.
-    fn leave(&self, gate: &Gate, mut waiter: Pin<&mut Waiter<Want>>) {
+    fn leave(&self, gate: &Gate, mut waiter: Pin<&mut Waiter<Wish>>) {
         if waiter.is_out() {
             return;
         }

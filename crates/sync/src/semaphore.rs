@@ -27,7 +27,7 @@ use kasasagi_primitive::const_new;
 use kasasagi_primitive::once::Once;
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
-use kasasagi_primitive::wait_list::Waiter;
+use kasasagi_primitive::wait_list::{Offered, Waiter};
 use line::Line;
 use std::error::Error;
 use std::fmt;
@@ -76,9 +76,13 @@ pub(crate) struct Want {
     closed: bool,
 }
 
+/// The same, which may be offered.
+pub(crate) type Wish = Offered<Want>;
+
 impl Want {
-    pub(crate) const fn new(permits: usize) -> Self {
-        Self { permits, closed: false }
+    #[inline]
+    pub(crate) const fn of(permits: usize) -> Wish {
+        Offered::new(Self { permits, closed: false })
     }
 }
 
@@ -333,7 +337,7 @@ impl Semaphore {
     pub(crate) fn poll_in_line(
         &self,
         permits: usize,
-        mut waiter: Pin<&mut Option<Waiter<Want>>>,
+        mut waiter: Pin<&mut Option<Waiter<Wish>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
         if let Some(waiter) = waiter.as_mut().as_pin_mut() {
@@ -343,7 +347,7 @@ impl Semaphore {
         if self.word.load(Ordering::Acquire) & CLOSED != 0 {
             return Poll::Ready(Err(Closed));
         }
-        waiter.set(Some(Waiter::new(Want::new(permits))));
+        waiter.set(Some(Waiter::new(Want::of(permits))));
         let waiter = waiter.as_pin_mut().expect("it was made just now");
         self.queue(permits, false, waiter, cx)
     }

@@ -1,7 +1,6 @@
 //! The lines in which futures of a task wait; touched only by the thread that polls the task.
 
 use super::{Line, address_of};
-use crate::task_context::TaskContext;
 use std::cell::{Cell, RefCell};
 use std::mem;
 use std::ptr::null;
@@ -39,19 +38,19 @@ impl Default for Lines {
 }
 
 impl Lines {
-    /// The number of the poll under way, in which a waiter is looked at.
+    /// The number of the poll under way, which looks at a waiter; `is_first`: and has looked at none that still waits.
     #[inline]
-    pub(super) fn touch(&self, context: &TaskContext) -> u32 {
-        if context.looks().is_untouched() {
+    pub(super) fn touch(&self, is_first: bool) -> u32 {
+        if is_first {
             self.poll.set(self.poll.get().wrapping_add(1));
         }
         self.poll.get()
     }
 
-    /// Whether the poll under way has looked at who was last looked at in this one.
+    /// Whether no poll of a later number looked at a waiter.
     #[inline]
-    pub(super) fn is_now(&self, context: &TaskContext, poll: u32) -> bool {
-        self.poll.get() == poll && !context.looks().is_untouched()
+    pub(super) fn is_current(&self, poll: u32) -> bool {
+        self.poll.get() == poll
     }
 
     /// How many wait.

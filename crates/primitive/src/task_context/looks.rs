@@ -2,89 +2,98 @@
 
 use crate::sync::atomic::{AtomicU16, Ordering};
 
-/// So many, or more.
-const MANY: u8 = u8::MAX;
+/// In the lower byte: how many wait; MANY: so many, or more.
+const WAITING: u16 = 0xff;
+const MANY: u16 = WAITING;
+const ONE: u16 = 1;
+/// In the upper byte: how many waited when the poll began, and were not looked at. While MANY wait they are not counted; it
+/// says MANY then, and afterwards until the end of the poll at least one.
+const UNSEEN: u16 = 0x100;
 
 /// Both in one word, which is zero in most tasks; touched only by the thread that polls the task.
 pub(crate) struct Looks(AtomicU16);
 
 impl Looks {
     #[inline]
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(AtomicU16::new(0))
     }
 
-    /// How many wait; and, of those who waited when the poll began, how many were not looked at.
     #[inline]
-    fn get(&self) -> (u8, u8) {
-        let [waiting, unseen] = self.0.load(Ordering::Relaxed).to_le_bytes();
-        (waiting, unseen)
+    fn get(&self) -> u16 {
+        self.0.load(Ordering::Relaxed)
     }
 
     #[inline]
-    fn set(&self, waiting: u8, unseen: u8) {
-        self.0.store(u16::from_le_bytes([waiting, unseen]), Ordering::Relaxed);
+    fn set(&self, word: u16) {
+        self.0.store(word, Ordering::Relaxed);
     }
 
-    /// Whether the poll has looked at nobody who waits. Of many that is not known, and it is said that it has not.
+    /// One more waits, and was looked at. Says whether the poll had looked at nobody who waits, as the ones below do too; of
+    /// MANY that is not known, and it is said so each time.
+    #[inline]
+    pub(crate) fn add(&self) -> bool {
+        let word = self.get();
+        if word & WAITING != MANY {
+            self.set(word + ONE);
+        }
+        is_untouched(word)
+    }
+
+    /// One is looked at; or somebody asks.
     #[inline]
     pub(crate) fn is_untouched(&self) -> bool {
-        let (waiting, unseen) = self.get();
-        waiting == unseen
+        is_untouched(self.get())
     }
 
-    /// One more waits, and was looked at.
-    #[inline]
-    pub(crate) fn add(&self) {
-        let (waiting, unseen) = self.get();
-        self.set(waiting.saturating_add(1), unseen);
-    }
-
-    /// One that was not looked at is.
+    /// The one that is looked at was not before, in this poll.
     #[inline]
     pub(crate) fn see(&self) {
-        let (waiting, unseen) = self.get();
-        if unseen != MANY {
-            self.set(waiting, unseen.saturating_sub(1));
+        let word = self.get();
+        if word & WAITING != MANY {
+            self.set(word.wrapping_sub(UNSEEN));
         }
     }
 
-    /// One waits no more, that was looked at or not; so many are left.
+    /// One waits no more, and so many are left. `is_current`: it was looked at in the last poll that looked at one.
     #[inline]
-    pub(crate) fn remove(&self, was_seen: bool, left: u32) {
-        let (waiting, unseen) = self.get();
-        if waiting == MANY {
+    pub(crate) fn remove(&self, is_current: bool, left: u32) {
+        let word = self.get();
+        if word & WAITING == MANY {
             return self.count(left);
         }
-        let is_less = !was_seen && unseen != MANY;
-        self.set(waiting.saturating_sub(1), unseen.saturating_sub(u8::from(is_less)));
+        let was_seen = is_current && !is_untouched(word);
+        self.set(word.wrapping_sub(if was_seen { ONE } else { ONE + UNSEEN }));
     }
 
     /// So many wait.
     #[cold]
     pub(crate) fn count(&self, waiting: u32) {
-        let (_, unseen) = self.get();
-        self.set(u8::try_from(waiting).unwrap_or(MANY), unseen);
+        let waiting = u16::try_from(waiting).unwrap_or(MANY).min(MANY);
+        self.set(self.get() & !WAITING | waiting);
     }
 
     /// Ends a poll that has looked at all who wait; `false` if it has not, or that is not known.
     #[inline]
-    pub(crate) fn end(&self) -> bool {
+    pub(super) fn end(&self) -> bool {
+        let word = self.get();
         // The usual word first.
-        if self.0.load(Ordering::Relaxed) == 0 {
+        if word == 0 {
             return true;
         }
-        let is_all = self.get().1 == 0;
-        if is_all {
-            self.renew();
+        if word < UNSEEN {
+            self.set(word * (ONE + UNSEEN));
         }
-        is_all
+        word < UNSEEN
     }
 
     /// The next poll has looked at nobody yet.
-    #[inline]
-    pub(crate) fn renew(&self) {
-        let (waiting, _) = self.get();
-        self.set(waiting, waiting);
+    pub(super) fn renew(&self) {
+        self.set((self.get() & WAITING) * (ONE + UNSEEN));
     }
+}
+
+#[inline]
+fn is_untouched(word: u16) -> bool {
+    word & WAITING == word / UNSEEN
 }

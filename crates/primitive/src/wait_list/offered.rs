@@ -10,11 +10,66 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::Waker;
 
-impl<T: Copy> WaitList<T> {
+/// What a waiter asks for that may be offered it.
+#[derive(Debug, Clone, Copy)]
+pub struct Offered<T> {
+    /// What it asks for.
+    pub value: T,
+    // The poll of a task in which its future was polled last.
+    at: At,
+    // Its place among all that ever came to the list.
+    ticket: u64,
+    // The offer was left at the end of a poll already.
+    left: bool,
+}
+
+impl<T> Offered<T> {
+    /// Asks for `value`.
+    #[inline]
+    pub const fn new(value: T) -> Self {
+        Self { value, at: At::NOWHERE, ticket: 0, left: false }
+    }
+}
+
+impl<T: Copy> WaitList<Offered<T>> {
     /// How many offers were neither seen by their futures nor taken back.
     #[inline]
     pub fn offers(&self) -> usize {
         self.row.offers
+    }
+
+    /// As [`push_back`](Self::push_back), for a waiter that is polled at `at`: what it is served later may be an offer.
+    ///
+    /// # Panics
+    /// When the waiter is not out.
+    #[inline]
+    #[track_caller]
+    pub fn push_back_at(&mut self, waiter: Pin<&mut Waiter<Offered<T>>>, waker: Waker, at: At) {
+        let node = self.enter(waiter, waker);
+        self.give_place(node, at);
+        self.link(node);
+    }
+
+    /// As [`move_front`](Self::move_front), the other way round: who is moved here was polled in no task since.
+    pub fn take_front(&mut self, from: &mut Self) -> bool {
+        let has_moved = from.move_front(self);
+        if let Some(last) = self.row.tail.filter(|_| has_moved) {
+            self.give_place(last, At::NOWHERE);
+        }
+        has_moved
+    }
+
+    #[inline]
+    fn give_place(&mut self, node: NonNull<Seat<Offered<T>>>, at: At) {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        // SAFETY: the node is in this list, or the caller's and in none; the lock is held.
+        unsafe {
+            with(node, |node| {
+                node.value.at = at;
+                node.value.ticket = ticket;
+            });
+        }
     }
 
     /// As [`pop_front`](Self::pop_front); what is served to a future that was last polled in a task is an offer.
@@ -22,7 +77,7 @@ impl<T: Copy> WaitList<T> {
     pub fn offer_front(&mut self) -> Option<Waker> {
         let first = self.row.first?;
         // SAFETY: the first is in this list, whose lock the caller holds.
-        let in_task = unsafe { with(first, |node| node.at.task != 0) };
+        let in_task = unsafe { with(first, |node| node.value.at.task != 0) };
         if !in_task {
             return self.pop_front();
         }
@@ -32,7 +87,7 @@ impl<T: Copy> WaitList<T> {
         unsafe {
             with(first, |node| {
                 node.standing = Standing::Offered;
-                node.left = false;
+                node.value.left = false;
                 node.waker.take()
             })
         }
@@ -47,7 +102,7 @@ impl<T: Copy> WaitList<T> {
     #[track_caller]
     pub fn poll_at(
         &mut self,
-        waiter: Pin<&mut Waiter<T>>,
+        waiter: Pin<&mut Waiter<Offered<T>>>,
         waker: &Waker,
         clone: &mut Option<Waker>,
         seen: impl FnOnce(At) -> At,
@@ -57,10 +112,12 @@ impl<T: Copy> WaitList<T> {
         let (look, standing) = unsafe {
             with(node, |node| {
                 let look = match node.standing {
-                    Standing::Served | Standing::Offered => Some(Look::Served(node.value, node.at)),
-                    Standing::Missed => Some(Look::Missed(node.value)),
+                    Standing::Served | Standing::Offered => {
+                        Some(Look::Served(node.value.value, node.value.at))
+                    }
+                    Standing::Missed => Some(Look::Missed(node.value.value)),
                     Standing::Queued => node.wait_under(waker, clone).map(|old| {
-                        node.at = seen(node.at);
+                        node.value.at = seen(node.value.at);
                         Look::Wait(old)
                     }),
                 };
@@ -82,10 +139,10 @@ impl<T: Copy> WaitList<T> {
     /// # Panics
     /// When the waiter is not in this list.
     #[track_caller]
-    pub fn at(&self, waiter: Pin<&mut Waiter<T>>) -> At {
+    pub fn at(&self, waiter: Pin<&mut Waiter<Offered<T>>>) -> At {
         let (_, node) = self.own(waiter);
         // SAFETY: the waiter is in this list, whose lock the caller holds.
-        unsafe { with(node, |node| node.at) }
+        unsafe { with(node, |node| node.value.at) }
     }
 
     /// Takes back what was offered to a task, and left at the end of the poll `at` although it was there, unseen, at the
@@ -98,15 +155,15 @@ impl<T: Copy> WaitList<T> {
             let missed = unsafe {
                 with(node, |node| {
                     next = node.next;
-                    if node.at.task != at.task || node.at == at {
+                    if node.value.at.task != at.task || node.value.at == at {
                         return None;
                     }
-                    if !mem::replace(&mut node.left, true) {
+                    if !mem::replace(&mut node.value.left, true) {
                         is_first = true;
                         return None;
                     }
                     node.standing = Standing::Missed;
-                    Some(node.value)
+                    Some(node.value.value)
                 })
             };
             if let Some(value) = missed {
@@ -119,7 +176,7 @@ impl<T: Copy> WaitList<T> {
     }
 
     /// Whether nobody in line came before a waiter that was here and missed its turn.
-    pub fn comes_first(&self, waiter: Pin<&mut Waiter<T>>) -> bool {
+    pub fn comes_first(&self, waiter: Pin<&mut Waiter<Offered<T>>>) -> bool {
         let ticket = self.ticket_of(waiter.parts().1);
         self.row.first.is_none_or(|first| self.ticket_of(first) > ticket)
     }
@@ -129,8 +186,10 @@ impl<T: Copy> WaitList<T> {
     /// # Panics
     /// When the waiter is not out.
     #[track_caller]
-    pub fn push_again(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker, at: At) {
-        let node = self.enter(waiter, waker, at);
+    pub fn push_again(&mut self, waiter: Pin<&mut Waiter<Offered<T>>>, waker: Waker, at: At) {
+        let node = self.enter(waiter, waker);
+        // SAFETY: the node is the caller's, and in no row yet.
+        unsafe { with(node, |node| node.value.at = at) };
         let ticket = self.ticket_of(node);
         let mut behind = self.row.first;
         while let Some(other) = behind.filter(|other| self.ticket_of(*other) < ticket) {
@@ -141,8 +200,8 @@ impl<T: Copy> WaitList<T> {
         unsafe { self.row.insert(node, behind) };
     }
 
-    fn ticket_of(&self, node: NonNull<Seat<T>>) -> u64 {
+    fn ticket_of(&self, node: NonNull<Seat<Offered<T>>>) -> u64 {
         // SAFETY: the node is in this line, or the caller's and in no list; the lock is held.
-        unsafe { with(node, |node| node.ticket) }
+        unsafe { with(node, |node| node.value.ticket) }
     }
 }

@@ -11,7 +11,7 @@ pub(super) type Link<T> = Option<NonNull<Seat<T>>>;
 /// A node stands in one row at most, and whoever calls holds the lock of the list that has the row.
 pub(super) struct Row<T> {
     pub(super) head: Link<T>,
-    tail: Link<T>,
+    pub(super) tail: Link<T>,
     /// The first in line.
     pub(super) first: Link<T>,
     /// How many are in line.

@@ -3,7 +3,6 @@
 
 use super::row::Link;
 use crate::cell::UnsafeCell;
-use crate::offers::At;
 use std::fmt;
 use std::marker::PhantomPinned;
 use std::pin::Pin;
@@ -23,24 +22,18 @@ pub(super) struct Seat<T> {
 pub(super) enum Standing {
     /// In line.
     Queued,
+    /// Its offer was taken back, and it is in no row.
+    Missed,
     /// Served for good, and in no row.
     Served,
     /// Served, and still in the row: it may be taken back.
     Offered,
-    /// Its offer was taken back, and it is in no row.
-    Missed,
 }
 
 pub(super) struct Node<T> {
     pub(super) previous: Link<T>,
     pub(super) next: Link<T>,
     pub(super) standing: Standing,
-    // The offer was left at the end of a poll already.
-    pub(super) left: bool,
-    // The poll of a task in which its future was polled last.
-    pub(super) at: At,
-    // Its place among all that ever came to the list.
-    pub(super) ticket: u64,
     pub(super) waker: Option<Waker>,
     pub(super) value: T,
 }
@@ -82,16 +75,8 @@ impl<T> Waiter<T> {
     /// A waiter in no list, which will ask for `value`.
     #[inline]
     pub fn new(value: T) -> Self {
-        let node = Node {
-            previous: None,
-            next: None,
-            standing: Standing::Queued,
-            left: false,
-            at: At::NOWHERE,
-            ticket: 0,
-            waker: None,
-            value,
-        };
+        let node =
+            Node { previous: None, next: None, standing: Standing::Queued, waker: None, value };
         let seat = Seat { away: UnsafeCell::new(0), node: UnsafeCell::new(node) };
         Self { home: 0, seat, _pinned: PhantomPinned }
     }

@@ -3,7 +3,7 @@
 use super::Condition;
 use crate::gate::{Gate, House};
 use crate::guarded::{Exclusive, Outside};
-use crate::semaphore::Want;
+use crate::semaphore::{Want, Wish};
 use crate::{Lock, LockGuard, OwnedLockGuard};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::wait_list::Waiter;
@@ -33,7 +33,7 @@ pin_project! {
         place: &'static Location<'static>,
         state: State<H, T>,
         #[pin]
-        waiter: Waiter<Want>,
+        waiter: Waiter<Wish>,
     }
 
     impl<H: House, T: ?Sized> PinnedDrop for Wait<'_, H, T> {
@@ -52,7 +52,7 @@ impl<'a, H: House + Clone, T: ?Sized> Wait<'a, H, T> {
         held: Exclusive<H, T>,
         place: &'static Location<'static>,
     ) -> Self {
-        let waiter = Waiter::new(Want::new(Gate::ALONE));
+        let waiter = Waiter::new(Want::of(Gate::ALONE));
         Self { condition, place, state: State::Inside(held), waiter }
     }
 

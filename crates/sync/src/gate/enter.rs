@@ -1,7 +1,7 @@
 //! The future of one who waits to be let in.
 
 use super::{Gate, House, Passes, Right};
-use crate::semaphore::Want;
+use crate::semaphore::Wish;
 use kasasagi_primitive::task_context::TaskContext;
 use kasasagi_primitive::wait_list::Waiter;
 use kasasagi_primitive::wait_site::WaitKind;
@@ -19,7 +19,7 @@ pin_project! {
         place: &'static Location<'static>,
         // None unless it had to get in line: most futures never have to.
         #[pin]
-        waiter: Option<Waiter<Want>>,
+        waiter: Option<Waiter<Wish>>,
         alone: Alone,
         passes: PhantomData<fn() -> P>,
     }

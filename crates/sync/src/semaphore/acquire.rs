@@ -1,6 +1,6 @@
 //! The futures that wait for permits.
 
-use super::{OwnedPermit, Owner, Permit, Semaphore, Want};
+use super::{OwnedPermit, Owner, Permit, Semaphore, Wish};
 use crate::Closed;
 use kasasagi_primitive::wait_list::Waiter;
 use kasasagi_primitive::wait_site::WaitKind;
@@ -22,7 +22,7 @@ pin_project! {
         place: &'static Location<'static>,
         // None unless it had to get in line: most futures never have to.
         #[pin]
-        waiter: Option<Waiter<Want>>,
+        waiter: Option<Waiter<Wish>>,
     }
 
     impl<S: Deref<Target = Semaphore>> PinnedDrop for Request<S> {

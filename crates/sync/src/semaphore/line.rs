@@ -1,6 +1,6 @@
 //! The line, and what is done under its lock: by those who come with the semaphore, and by tasks that take back offers.
 
-use super::{CLOSED, ONE, WAITERS, Want};
+use super::{CLOSED, ONE, WAITERS, Wish};
 use kasasagi_primitive::offers::{self, At, Taken};
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::sync::{Mutex, MutexGuard};
@@ -16,7 +16,7 @@ pub(super) struct Line {
 }
 
 pub(super) struct Inside {
-    pub(super) list: WaitList<Want>,
+    pub(super) list: WaitList<Wish>,
     /// The free permits, while the word says WAITERS; else zero.
     pub(super) free: usize,
     pub(super) closed: bool,
@@ -116,12 +116,12 @@ impl Inside {
     /// Whether the one at the front can have what it wants.
     pub(super) fn can_serve(&mut self) -> bool {
         let (free, closed) = (self.free, self.closed);
-        self.list.front().is_some_and(|want| !closed && free >= want.permits)
+        self.list.front().is_some_and(|wish| !closed && free >= wish.value.permits)
     }
 
     /// Gives the one at the front what it wants.
     pub(super) fn serve(&mut self) -> Option<Waker> {
-        self.free -= self.list.front()?.permits;
+        self.free -= self.list.front()?.value.permits;
         self.list.offer_front()
     }
 

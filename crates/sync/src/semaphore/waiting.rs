@@ -1,7 +1,7 @@
 //! The slow path: those who come to the line with the semaphore.
 
 use super::line::{Inside, Line};
-use super::{CLOSED, Excess, ONE, Semaphore, TryAcquireError, WAITERS, Want};
+use super::{CLOSED, Excess, ONE, Semaphore, TryAcquireError, WAITERS, Wish};
 use crate::Closed;
 use kasasagi_primitive::hint;
 use kasasagi_primitive::offers;
@@ -62,7 +62,7 @@ impl Semaphore {
     #[inline]
     pub(crate) fn poll_queued(
         &self,
-        mut waiter: Pin<&mut Waiter<Want>>,
+        mut waiter: Pin<&mut Waiter<Wish>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
         let line = self.line();
@@ -100,7 +100,7 @@ impl Semaphore {
     fn queue_again(
         &self,
         permits: usize,
-        waiter: Pin<&mut Waiter<Want>>,
+        waiter: Pin<&mut Waiter<Wish>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
         self.queue(permits, true, waiter, cx)
@@ -112,7 +112,7 @@ impl Semaphore {
         &self,
         permits: usize,
         again: bool,
-        mut waiter: Pin<&mut Waiter<Want>>,
+        mut waiter: Pin<&mut Waiter<Wish>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
         let waker = cx.waker().clone();
@@ -190,13 +190,13 @@ impl Semaphore {
 
     /// A future is dropped: out of the line, and what it was given goes to the next.
     #[inline]
-    pub(crate) fn leave(&self, waiter: Pin<&mut Waiter<Want>>) {
+    pub(crate) fn leave(&self, waiter: Pin<&mut Waiter<Wish>>) {
         if !waiter.is_out() {
             self.leave_line(waiter);
         }
     }
 
-    fn leave_line(&self, mut waiter: Pin<&mut Waiter<Want>>) {
+    fn leave_line(&self, mut waiter: Pin<&mut Waiter<Wish>>) {
         let line = self.line();
         let mut inside = line.lock();
         let at = inside.list.at(waiter.as_mut());
@@ -207,7 +207,7 @@ impl Semaphore {
         }
         // Whatever comes back is seen by those who wait, and by who takes it without the lock.
         self.engage(&mut inside);
-        if let Place::Served(want) = &place {
+        if let Place::Served(Wish { value: want, .. }) = &place {
             if !want.closed {
                 inside.fill_up_with(want.permits);
             }
@@ -220,7 +220,7 @@ impl Semaphore {
 
     /// Moves all who stand in another line, whose lock is held, to the end of this one, and serves the one at the front
     /// if that is possible at once. Its waker is to be woken outside the locks.
-    pub(crate) fn take_in(&self, from: &mut WaitList<Want>) -> Option<Waker> {
+    pub(crate) fn take_in(&self, from: &mut WaitList<Wish>) -> Option<Waker> {
         if from.is_empty() {
             return None;
         }
@@ -228,7 +228,7 @@ impl Semaphore {
         let mut inside = line.lock();
         // What is released before it is found below, what is released after it finds the line.
         self.engage(&mut inside);
-        while from.move_front(&mut inside.list) {}
+        while inside.list.take_front(from) {}
         let roused = if inside.can_serve() { inside.serve() } else { None };
         line.settle(&mut inside, Some(&self.word));
         roused
@@ -241,8 +241,8 @@ impl Semaphore {
         loop {
             let mut inside = line.lock();
             while !batch.is_full() {
-                let Some(want) = inside.list.front() else { break };
-                want.closed = true;
+                let Some(wish) = inside.list.front() else { break };
+                wish.value.closed = true;
                 if let Some(waker) = inside.list.pop_front() {
                     batch.push(waker);
                 }
