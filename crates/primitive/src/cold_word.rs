@@ -245,18 +245,18 @@ impl ColdWord {
         is_asked(now) && self.exchange(now, null_mut()).is_ok()
     }
 
-    /// The lines in which the task waits, if it ever did; only the thread that polls the task calls it.
+    /// Shows the lines in which the task waits, if it ever did; only the thread that polls the task calls it.
     #[inline]
-    pub(crate) fn lines(&self) -> Option<&Lines> {
+    pub(crate) fn with_lines<R>(&self, f: impl FnOnce(&Lines) -> R) -> Option<R> {
         // Relaxed: a poll of the task put the side there, and polls come one after the other.
-        self.side_at(self.0.load(Ordering::Relaxed)).map(|side| &side.lines)
+        self.side_at(self.0.load(Ordering::Relaxed)).map(|side| f(&side.lines))
     }
 
     /// The same, made if there are none.
     #[inline]
     pub(crate) fn lines_or_new(&self) -> &Lines {
-        match self.lines() {
-            Some(lines) => lines,
+        match self.side_at(self.0.load(Ordering::Relaxed)) {
+            Some(side) => &side.lines,
             None => self.new_lines(),
         }
     }

@@ -69,12 +69,16 @@ pub fn join<L: Line + 'static>(line: &Arc<L>) -> At {
 #[inline]
 pub fn look<L: Line + 'static>(line: &Arc<L>, at: At) -> At {
     let looked = task_context::with(|context| {
-        let lines = context.lines().filter(|_| context.id == at.task)?;
-        let poll = lines.touch(context.looks().is_untouched());
-        if poll != at.poll {
-            context.looks().see();
+        if context.id != at.task {
+            return None;
         }
-        Some(At { task: at.task, poll })
+        context.with_lines(|lines| {
+            let poll = lines.touch(context.looks().is_untouched());
+            if poll != at.poll {
+                context.looks().see();
+            }
+            At { task: at.task, poll }
+        })
     });
     // It came from another task, or to one.
     looked.flatten().unwrap_or_else(|| join(line))
@@ -85,11 +89,12 @@ pub fn look<L: Line + 'static>(line: &Arc<L>, at: At) -> At {
 #[inline]
 pub fn part<L: Line>(line: &Arc<L>, at: At) {
     task_context::with(|context| {
-        let Some(lines) = context.lines().filter(|_| context.id == at.task) else {
-            return;
-        };
-        lines.subtract(address_of(&**line), 1);
-        context.looks().remove(lines.is_current(at.poll), lines.waiters());
+        if context.id == at.task {
+            context.with_lines(|lines| {
+                lines.subtract(address_of(&**line), 1);
+                context.looks().remove(lines.is_current(at.poll), lines.waiters());
+            });
+        }
     });
 }
 
@@ -97,20 +102,22 @@ pub fn part<L: Line>(line: &Arc<L>, at: At) {
 /// Says whether the task is to be polled once more, to look at it first.
 #[cold]
 pub fn take_back(context: &TaskContext) -> bool {
-    let Some(lines) = context.lines() else { return false };
-    lines.tidy();
-    let at = At { task: context.id, poll: lines.touch(context.looks().is_untouched()) };
-    let mut is_left = false;
-    let mut next = 0;
-    while let Some((i, line)) = lines.next_offering(next) {
-        next = i + 1;
-        let mut taken = Taken::default();
-        take_back_of(&*line, at, &mut taken);
-        is_left |= taken.is_left;
-        lines.subtract(address_of(&*line), taken.missed);
-    }
-    context.looks().count(lines.waiters());
-    is_left
+    let is_left = context.with_lines(|lines| {
+        lines.tidy();
+        let at = At { task: context.id, poll: lines.touch(context.looks().is_untouched()) };
+        let mut is_left = false;
+        let mut next = 0;
+        while let Some((i, line)) = lines.next_offering(next) {
+            next = i + 1;
+            let mut taken = Taken::default();
+            take_back_of(&*line, at, &mut taken);
+            is_left |= taken.is_left;
+            lines.subtract(address_of(&*line), taken.missed);
+        }
+        context.looks().count(lines.waiters());
+        is_left
+    });
+    is_left.unwrap_or(false)
 }
 
 fn take_back_of(line: &dyn Line, at: At, taken: &mut Taken) {

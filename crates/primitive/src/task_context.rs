@@ -235,10 +235,10 @@ impl TaskContext {
         &self.looks
     }
 
-    /// The lines in which futures of the task have waited; only the thread that polls the task may call it.
+    /// Shows the lines in which futures of the task have waited; only the thread that polls the task may call it.
     #[inline]
-    pub(crate) fn lines(&self) -> Option<&Lines> {
-        self.cold.lines()
+    pub(crate) fn with_lines<R>(&self, f: impl FnOnce(&Lines) -> R) -> Option<R> {
+        self.cold.with_lines(f)
     }
 
     #[inline]
