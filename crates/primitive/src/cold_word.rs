@@ -286,7 +286,7 @@ impl Drop for ColdWord {
     #[inline]
     fn drop(&mut self) {
         let word = self.0.load(Ordering::Acquire);
-        if !word.is_null() {
+        if !word.is_null() && word.addr() & ASKED == 0 {
             drop_at(word);
         }
     }
