@@ -24,6 +24,7 @@ pub mod current;
 pub mod defer;
 pub mod gift;
 pub mod holders;
+pub mod offers;
 pub mod once;
 pub mod park;
 pub mod report;

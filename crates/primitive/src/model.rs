@@ -143,7 +143,8 @@ pub mod sync {
     /// Atomic integers and pointers.
     pub mod atomic {
         pub use loom::sync::atomic::{
-            AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+            AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
+            Ordering, fence,
         };
     }
 }

@@ -2,19 +2,30 @@
 //!
 //! The task cell points a thread-local here for each poll and back afterwards; elsewhere it is null. Leaves
 //! of the reactor and of sync say through it what the task waits for.
-#![allow(unsafe_code, reason = "the thread-local points into the task that this thread is polling")]
+#![allow(
+    unsafe_code,
+    reason = "one word is a number or an address, and the tree belongs to who polls the task"
+)]
+
+mod current;
+mod looks;
+
+pub(crate) use current::{CURRENT, Current, waiting_for};
+pub use current::{
+    Entered, coarse_now, current, current_id, enter, mark_yielded, origin, set_coarse_now,
+    set_debug, waiting, who, with,
+};
 
 use crate::MODEL;
 use crate::cold::Cold;
 use crate::cold_word::{ColdWord, View};
+use crate::offers::Lines;
 use crate::request::Cause;
-use crate::scope::{Tree, count_wait};
+use crate::scope::Tree;
 use crate::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use crate::thread_local;
-use crate::wait_site::{WaitKind, WaitSite};
-use std::cell::Cell;
+use crate::wait_site::WaitSite;
+use looks::Looks;
 use std::fmt;
-use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Waker;
 
@@ -33,6 +44,10 @@ union ParentWord {
     owner: NonNull<()>,
 }
 
+/// Of `attention`: the task has scopes, or owes cleanups.
+const CLOSER: u8 = 1;
+/// Of `attention`: the parent is an owner; never changes.
+const OWNED: u8 = 2;
 /// What leaves may see of the task they run in. Lives in the task's cold line.
 #[repr(C)]
 pub struct TaskContext {
@@ -41,9 +56,9 @@ pub struct TaskContext {
     /// What the task waits for.
     pub wait: WaitSite,
     cold: ColdWord,
-    /// Bits, written by the thread that polls: what is not zero makes the runner look closer.
+    /// Bits, written by the thread that polls.
     attention: AtomicU8,
-    is_owned: bool,
+    looks: Looks,
     /// When the poll first waited for a task, by the task's own waker and in no scope: the thread's count of scope polls;
     /// zero: it did not.
     first_wait: AtomicU32,
@@ -65,16 +80,16 @@ impl TaskContext {
     /// The context of task `id`.
     #[inline]
     pub fn of(id: u64, parent: Parent) -> Self {
-        let (is_owned, parent) = match parent {
-            Parent::Task(task) => (false, ParentWord { task }),
-            Parent::Owner(owner) => (true, ParentWord { owner }),
+        let (attention, parent) = match parent {
+            Parent::Task(task) => (0, ParentWord { task }),
+            Parent::Owner(owner) => (OWNED, ParentWord { owner }),
         };
         Self {
             id,
             wait: WaitSite::new(),
             cold: ColdWord::new(),
-            attention: AtomicU8::new(0),
-            is_owned,
+            attention: AtomicU8::new(attention),
+            looks: Looks::new(),
             first_wait: AtomicU32::new(0),
             parent,
         }
@@ -83,7 +98,7 @@ impl TaskContext {
     /// Whom the task comes from.
     #[inline]
     pub fn parent(&self) -> Parent {
-        if self.is_owned {
+        if self.attention.load(Ordering::Relaxed) & OWNED != 0 {
             // SAFETY: `of` wrote an owner, says the flag, and nobody writes after it.
             Parent::Owner(unsafe { self.parent.owner })
         } else {
@@ -191,15 +206,45 @@ impl TaskContext {
         self.cold_or_new().request.lock().uncancel()
     }
 
-    /// Whether nothing asks the runner to look closer.
+    /// Whether nothing asks the runner to look closer: it has no scopes, and owes no cleanups.
     #[inline]
     pub fn is_plain(&self) -> bool {
-        self.attention.load(Ordering::Relaxed) == 0
+        self.attention.load(Ordering::Relaxed) & CLOSER == 0
     }
 
     /// Makes the runner look closer from the next poll on; only the thread that polls the task may call it.
     pub fn look_closer(&self) {
-        self.attention.store(1, Ordering::Relaxed);
+        let attention = self.attention.load(Ordering::Relaxed);
+        self.attention.store(attention | CLOSER, Ordering::Relaxed);
+    }
+
+    /// Ends a poll, and says whether it has looked at all futures of the task that wait in lines. If not, what it left is
+    /// to be looked through, if need be, and [`renew_looks`](Self::renew_looks) called.
+    #[inline]
+    pub fn end_looks(&self) -> bool {
+        self.looks.end()
+    }
+
+    /// The next poll has looked at nothing yet.
+    pub fn renew_looks(&self) {
+        self.looks.renew();
+    }
+
+    #[inline]
+    pub(crate) fn looks(&self) -> &Looks {
+        &self.looks
+    }
+
+    /// Shows the lines in which futures of the task have waited; only the thread that polls the task may call it.
+    #[inline]
+    pub(crate) fn with_lines<R>(&self, f: impl FnOnce(&Lines) -> R) -> Option<R> {
+        self.cold.with_lines(f)
+    }
+
+    #[inline]
+    pub(crate) fn lines_or_new(&self) -> &Lines {
+        debug_assert!(std::ptr::eq(self, current()), "lines are touched by who polls the task");
+        self.cold.lines_or_new()
     }
 
     /// Begins a poll: the task waits for nothing. Only the thread that polls the task may call it.
@@ -237,137 +282,6 @@ impl fmt::Debug for TaskContext {
     }
 }
 
-/// What belongs to the poll under way on this thread; together, so that a poll finds it with one look.
-pub(crate) struct Current {
-    task: Cell<*const TaskContext>,
-    yielded: Cell<bool>,
-    pub(crate) budget: Cell<u8>,
-    now: Cell<u64>,
-    /// Whether the runtime of this thread is in debug mode.
-    debug: Cell<bool>,
-    /// Whether context variables may be elsewhere than in the task.
-    pub(crate) vars: Cell<bool>,
-    /// Counts polls of scopes on this thread, so that a timeout sees with one look whether there was one below it.
-    pub(crate) ticks: Cell<u64>,
-    /// What the count was when a task was last waited for; that counts too.
-    pub(crate) waited: Cell<u64>,
-    /// The earliest deadline of the timeouts around the code that is polled, up to a shield.
-    pub(crate) deadline: Cell<u64>,
-    /// The latest moment at which an overdue timeout left the field to one around it.
-    pub(crate) left_at: Cell<u64>,
-}
-
-thread_local! {
-    pub(crate) static CURRENT: Current = Current {
-        task: Cell::new(std::ptr::null()),
-        yielded: Cell::new(false),
-        budget: Cell::new(crate::coop::UNCONSTRAINED),
-        now: Cell::new(0),
-        debug: Cell::new(false),
-        vars: Cell::new(false),
-        ticks: Cell::new(0),
-        waited: Cell::new(0),
-        deadline: Cell::new(u64::MAX),
-        left_at: Cell::new(0),
-    }
-}
-
-/// Puts back what belongs to the poll around this one.
-#[derive(Debug)]
-pub struct Entered {
-    previous: *const TaskContext,
-    yielded: bool,
-    budget: u8,
-}
-
-impl Entered {
-    /// Ends it, and says whether [`mark_yielded`] was called since it began.
-    #[inline]
-    pub fn leave(self) -> bool {
-        // The drop that follows puts the flag of the poll around this one back.
-        CURRENT.with(|current| current.yielded.get())
-    }
-}
-
-impl Drop for Entered {
-    #[inline]
-    fn drop(&mut self) {
-        CURRENT.with(|current| {
-            current.task.set(self.previous);
-            current.yielded.set(self.yielded);
-            current.budget.set(self.budget);
-        });
-    }
-}
-
-/// Makes `context` the polled task's until the guard is dropped, with a fresh budget; null: no task's.
-///
-/// # Safety
-/// A context that is not null stays valid, and is polled by no other thread, until the guard is dropped. Where
-/// kasasagi's tasks run on the thread too, it is the context in a task's header: they find their header from it.
-#[inline]
-pub unsafe fn enter(context: *const TaskContext) -> Entered {
-    CURRENT.with(|current| Entered {
-        previous: current.task.replace(context),
-        yielded: current.yielded.replace(false),
-        budget: current.budget.replace(crate::coop::BUDGET),
-    })
-}
-
-/// Notes that the poll under way ends by `yield_now`: the task goes to the end of its queue.
-#[inline]
-pub fn mark_yielded() {
-    CURRENT.with(|current| current.yielded.set(true));
-}
-
-/// The polled task's context as a pointer; null outside tasks.
-#[inline]
-pub fn current() -> *const TaskContext {
-    CURRENT.with(|current| current.task.get())
-}
-
-/// Shows the polled task's context; `None` outside tasks.
-#[inline]
-pub fn with<R>(f: impl FnOnce(&TaskContext) -> R) -> Option<R> {
-    let context = current();
-    // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
-    unsafe { context.as_ref() }.map(f)
-}
-
-/// Says whether the runtime of this thread is in debug mode; returns what was said before.
-pub fn set_debug(debug: bool) -> bool {
-    CURRENT.with(|current| current.debug.replace(debug))
-}
-
-/// The polled task's number, zero outside tasks; and whether this is debug mode.
-#[inline]
-pub fn who() -> (u64, bool) {
-    CURRENT.with(|current| {
-        // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
-        let task = unsafe { current.task.get().as_ref() };
-        (task.map_or(0, |task| task.id), current.debug.get())
-    })
-}
-
-/// Of the code that spawns here: the number of its task, zero outside tasks, and whether it may have context variables: in
-/// the cold part of the task, or where `vars` looks.
-#[inline]
-pub fn origin() -> (u64, bool) {
-    CURRENT.with(|current| {
-        // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
-        let Some(task) = (unsafe { current.task.get().as_ref() }) else {
-            return (0, current.vars.get());
-        };
-        (task.id, current.vars.get() || task.cold.has_vars())
-    })
-}
-
-/// The polled task's number; `None` outside tasks.
-#[inline]
-pub fn current_id() -> Option<u64> {
-    with(|context| context.id)
-}
-
 /// How far behind the beginning of a task's header its context stands: so a waker is known to be the task's own. The
 /// task cell sees to it.
 pub const CONTEXT_AT: usize = crate::imp::CONTEXT_AT;
@@ -403,51 +317,4 @@ pub(crate) fn with_scopes<R>(
         }
         Some(f(&mut slot))
     })
-}
-
-/// Says that the polled task is about to wait; outside tasks it does nothing.
-///
-/// `resource` is an address, for display and comparison; `place` is where the program asked for the leaf.
-#[inline]
-pub fn waiting(kind: WaitKind, resource: usize, place: &'static Location<'static>) {
-    CURRENT.with(|current| {
-        // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it, and this is
-        // the thread that polls.
-        if let Some(context) = unsafe { current.task.get().as_ref() } {
-            context.wait.set(kind, resource, place, current.now.get());
-        }
-    });
-}
-
-/// As [`waiting`], for task `join`; says whether the wait is noted in the context alone, or is to be noted in the tree of
-/// scopes. `None` outside tasks.
-#[inline]
-pub(crate) fn waiting_for(
-    join: u64,
-    waker: &Waker,
-    place: &'static Location<'static>,
-) -> Option<bool> {
-    CURRENT.with(|current| {
-        // SAFETY: as in `waiting`.
-        let context = unsafe { current.task.get().as_ref() }?;
-        let resource = usize::try_from(join).unwrap_or(usize::MAX);
-        context.wait.set(WaitKind::Join, resource, place, current.now.get());
-        let plain = context.is_plain() && is_own(waker, context);
-        if plain {
-            context.note_wait(count_wait(current));
-        }
-        Some(plain)
-    })
-}
-
-/// Tells this thread the time that wait sites are stamped with: nanoseconds of the scheduler's clock.
-#[inline]
-pub fn set_coarse_now(now: u64) {
-    CURRENT.with(|current| current.now.set(now));
-}
-
-/// The time this thread was last told.
-#[inline]
-pub fn coarse_now() -> u64 {
-    CURRENT.with(|current| current.now.get())
 }

@@ -11,6 +11,10 @@
 //!     └─────────────────────┴────────────────────────────────────────┘  was dropped, and passes it on)
 //! ```
 //!
+//! What is served to a task may be an *offer* ([`WaitList::offer_front`]): the list keeps the node until the future sees
+//! it, and can take the offer back ([`WaitList::withdraw`]). Then the waiter is *missed*: in no line, until its future
+//! asks again and gets in where its place was ([`WaitList::push_again`]).
+//!
 //! A list may move those at its front into another list of the same kind ([`WaitList::move_front`]): so what was
 //! notified stands in the line of a lock, and is not woken in vain. Its future then has to
 //! [follow](WaitList::follow) it, before it is polled or removed.
@@ -25,38 +29,26 @@
 //!    [`Place::Served`], what was served is the dropped future's no longer: hand it to the next.
 #![allow(unsafe_code, reason = "nodes live in pinned futures and point at each other")]
 
+mod offered;
+mod row;
 mod turn;
+mod waiter;
 
-pub use turn::{Place, Turn};
+pub use offered::Offered;
+pub use turn::{Look, Place, Turn};
+pub use waiter::Waiter;
 
-use crate::cell::UnsafeCell;
 use crate::counter::Counter;
+use row::Row;
 use std::fmt;
-use std::marker::PhantomPinned;
+use std::mem;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::Waker;
+use waiter::{Seat, Standing, is_away, with};
 
 /// Where a list's number comes from.
 static NEXT: Counter = Counter::new(1);
-
-type Link<T> = Option<NonNull<Seat<T>>>;
-
-struct Seat<T> {
-    // The number of the list that the node was moved to, until its future follows it; else 0. Guarded by the lock of
-    // the list that its future believes it in.
-    away: UnsafeCell<u64>,
-    // Guarded by the lock of the list that it is in.
-    node: UnsafeCell<Node<T>>,
-}
-
-struct Node<T> {
-    previous: Link<T>,
-    next: Link<T>,
-    served: bool,
-    waker: Option<Waker>,
-    value: T,
-}
 
 /// The waiters, to be kept behind the primitive's lock.
 ///
@@ -66,21 +58,9 @@ pub struct WaitList<T> {
     // 0 until the first waiter comes. A waiter remembers it, and so cannot be used with another list, whose lock
     // would not be the one that guards its node.
     id: u64,
-    head: Link<T>,
-    tail: Link<T>,
-    len: usize,
-}
-
-/// A future's node; a pinned field of it.
-///
-/// Dropped while it is not out, it ends the process: the list would point into freed memory. A future's own
-/// `drop` calls [`WaitList::remove`], and so this is a bug of the primitive and never of its user.
-pub struct Waiter<T> {
-    // The number of the list, or 0 when out. Belongs to the future; the list never touches it.
-    home: u64,
-    // Belongs to whoever holds the list's lock while `home` is not 0, else to the future.
-    seat: Seat<T>,
-    _pinned: PhantomPinned,
+    row: Row<T>,
+    // How many came of those whose places are numbered.
+    tickets: u64,
 }
 
 // SAFETY: the list owns access to its nodes, which are values and wakers; its pointers are followed only by
@@ -88,82 +68,21 @@ pub struct Waiter<T> {
 unsafe impl<T: Send> Send for WaitList<T> {}
 // SAFETY: through `&WaitList` only its own words are read, no node.
 unsafe impl<T: Send> Sync for WaitList<T> {}
-// SAFETY: a waiter may move between threads together with its future: the links are touched under the lock only,
-// and the value and waker are Send.
-unsafe impl<T: Send> Send for Waiter<T> {}
-// SAFETY: nothing of a node can be reached through `&Waiter`.
-unsafe impl<T: Send> Sync for Waiter<T> {}
-
-impl<T> Waiter<T> {
-    /// A waiter in no list, which will ask for `value`.
-    #[inline]
-    pub fn new(value: T) -> Self {
-        let node = Node { previous: None, next: None, served: false, waker: None, value };
-        let seat = Seat { away: UnsafeCell::new(0), node: UnsafeCell::new(node) };
-        Self { home: 0, seat, _pinned: PhantomPinned }
-    }
-
-    /// Whether it is in no list and owed nothing: dropping it needs no lock.
-    #[inline]
-    pub fn is_out(&self) -> bool {
-        self.home == 0
-    }
-
-    fn parts(self: Pin<&mut Self>) -> (&mut u64, NonNull<Seat<T>>) {
-        // SAFETY: nothing is moved out of the pinned waiter: `home` is a number, and the node is only pointed at.
-        let this = unsafe { self.get_unchecked_mut() };
-        (&mut this.home, NonNull::from(&this.seat))
-    }
-}
-
-impl<T> Drop for Waiter<T> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.home != 0 {
-            // A panic would unwind and free the node all the same.
-            crate::tell::tell("a waiter was dropped while it was in a wait list");
-            std::process::abort();
-        }
-        // Nobody else may be at the node any more; in a model this is checked.
-        self.seat.node.with_mut(|_| ());
-    }
-}
-
-/// Whether the waiter was moved, and its future has not followed it; asked under the lock of the list it came to.
-fn is_away<T>(seat: NonNull<Seat<T>>) -> bool {
-    // SAFETY: the waiter is the caller's.
-    let seat = unsafe { seat.as_ref() };
-    // SAFETY: the lock that guards it is held by the caller.
-    seat.away.with(|away| unsafe { *away != 0 })
-}
-
-/// Runs `f` on the node.
-///
-/// # Safety
-/// The node is alive, and the caller holds `&mut` to the list that it is in, or it is in none and the caller's.
-unsafe fn with<T, R>(node: NonNull<Seat<T>>, f: impl FnOnce(&mut Node<T>) -> R) -> R {
-    // SAFETY: the node is alive, says the caller.
-    let seat = unsafe { node.as_ref() };
-    seat.node.with_mut(|node| {
-        // SAFETY: the caller holds the lock that guards the node, and `f` cannot reach it a second time.
-        f(unsafe { &mut *node })
-    })
-}
 
 impl<T> WaitList<T> {
     /// Nobody waits yet.
     pub const fn new() -> Self {
-        Self { id: 0, head: None, tail: None, len: 0 }
+        Self { id: 0, row: Row::new(), tickets: 0 }
     }
 
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.row.first.is_none()
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.len
+        self.row.waiting
     }
 
     /// Puts a waiter at the end of the line.
@@ -172,46 +91,42 @@ impl<T> WaitList<T> {
     /// When the waiter is not out.
     #[track_caller]
     pub fn push_back(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker) {
+        let node = self.enter(waiter, waker);
+        self.link(node);
+    }
+
+    /// Makes a waiter one of this list; the caller puts its node into the line.
+    #[inline]
+    #[track_caller]
+    fn enter(&mut self, waiter: Pin<&mut Waiter<T>>, waker: Waker) -> NonNull<Seat<T>> {
         let (home, node) = waiter.parts();
         assert!(*home == 0, "a waiter stands in one line, once");
         self.number();
         // SAFETY: the waiter is out, so its node is the caller's.
         unsafe {
             with(node, |node| {
-                node.served = false;
+                node.standing = Standing::Queued;
                 node.waker = Some(waker);
             });
         }
-        self.link(node);
         *home = self.id;
+        node
     }
 
     /// Puts a node, which is in no list, at the end.
     fn link(&mut self, node: NonNull<Seat<T>>) {
-        let tail = self.tail;
         // SAFETY: the node is in no list, and the caller's, who holds the lock of this one.
-        unsafe {
-            with(node, |node| {
-                node.previous = tail;
-                node.next = None;
-            });
-        }
-        match tail {
-            // SAFETY: the tail is in this list, whose lock the caller holds; it is pinned until it is removed.
-            Some(tail) => unsafe { with(tail, |tail| tail.next = Some(node)) },
-            None => self.head = Some(node),
-        }
-        self.tail = Some(node);
-        self.len += 1;
+        unsafe { self.row.insert(node, None) };
     }
 
     /// Moves the one at the front to the end of another list, whose lock is held too; says whether there was one.
     ///
     /// Its future finds that out by [`follow`](Self::follow), and belongs to the other list from then on.
     pub fn move_front(&mut self, to: &mut Self) -> bool {
-        let Some(head) = self.head else { return false };
+        let Some(head) = self.row.first else { return false };
         to.number();
-        self.unlink(head);
+        // SAFETY: the head stands in this line, whose lock the caller holds.
+        unsafe { self.row.remove(head) };
         to.link(head);
         // SAFETY: the head was in this list, and is in the other now; the caller holds both locks.
         let seat = unsafe { head.as_ref() };
@@ -234,7 +149,7 @@ impl<T> WaitList<T> {
         // SAFETY: the waiter is the caller's.
         let seat = unsafe { seat.as_ref() };
         // SAFETY: the lock of the list that its future believes it in, this one, is held.
-        let away = seat.away.with_mut(|away| std::mem::take(unsafe { &mut *away }));
+        let away = seat.away.with_mut(|away| mem::take(unsafe { &mut *away }));
         if away != 0 {
             *home = away;
         }
@@ -254,7 +169,7 @@ impl<T> WaitList<T> {
 
     /// What the one at the front asks for.
     pub fn front(&mut self) -> Option<&mut T> {
-        self.head.map(|head| {
+        self.row.first.map(|head| {
             // SAFETY: the head is in this list, whose lock the caller holds; it is pinned until it is removed.
             let seat = unsafe { head.as_ref() };
             // SAFETY: as above; the borrow of the list keeps every other access away while the value is shown.
@@ -264,7 +179,7 @@ impl<T> WaitList<T> {
 
     /// Takes the waker of the one at the front, who stays there: to be woken outside the lock, so that it is polled.
     pub fn rouse_front(&mut self) -> Option<Waker> {
-        let head = self.head?;
+        let head = self.row.first?;
         // SAFETY: the head is in this list, whose lock the caller holds.
         unsafe { with(head, |node| node.waker.take()) }
     }
@@ -273,12 +188,13 @@ impl<T> WaitList<T> {
     ///
     /// `None` when nobody waits.
     pub fn pop_front(&mut self) -> Option<Waker> {
-        let head = self.head?;
-        self.unlink(head);
+        let head = self.row.first?;
+        // SAFETY: the head stands in this line, whose lock the caller holds.
+        unsafe { self.row.remove(head) };
         // SAFETY: the node was in this list, whose lock the caller holds; its future cannot leave without it.
         unsafe {
             with(head, |node| {
-                node.served = true;
+                node.standing = Standing::Served;
                 node.waker.take()
             })
         }
@@ -312,21 +228,12 @@ impl<T> WaitList<T> {
     where
         T: Copy,
     {
-        let (home, node) = waiter.parts();
-        assert!(
-            *home != 0 && *home == self.id && !is_away(node),
-            "a waiter is polled under the lock of its own list"
-        );
+        let (home, node) = self.own(waiter);
         // SAFETY: the waiter is in this list, whose lock the caller holds.
         let turn = unsafe {
-            with(node, |node| {
-                if node.served {
-                    return Some(Turn::Served(node.value));
-                }
-                if node.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
-                    return Some(Turn::Wait(None));
-                }
-                clone.take().map(|new| Turn::Wait(node.waker.replace(new)))
+            with(node, |node| match node.standing {
+                Standing::Served => Some(Turn::Served(node.value)),
+                _ => node.wait_under(waker, clone).map(Turn::Wait),
             })
         };
         if matches!(turn, Some(Turn::Served(_))) {
@@ -362,41 +269,40 @@ impl<T> WaitList<T> {
     where
         T: Copy,
     {
-        let (home, node) = waiter.parts();
-        if *home == 0 {
+        if waiter.is_out() {
             return Place::Out;
         }
-        assert!(
-            *home == self.id && !is_away(node),
-            "a waiter is removed under the lock of its own list"
-        );
+        let (home, node) = self.own(waiter);
         *home = 0;
         // SAFETY: the waiter is in this list, whose lock the caller holds.
-        let (served, waker) =
-            unsafe { with(node, |node| (node.served.then_some(node.value), node.waker.take())) };
-        if let Some(value) = served {
-            return Place::Served(value);
+        let (standing, value, waker) =
+            unsafe { with(node, |node| (node.standing, node.value, node.waker.take())) };
+        match standing {
+            Standing::Served => Place::Served(value),
+            Standing::Offered => {
+                // SAFETY: it was passed, and the lock is held.
+                unsafe { self.row.remove_passed(node) };
+                Place::Served(value)
+            }
+            Standing::Missed => Place::Out,
+            Standing::Queued => {
+                // SAFETY: the node stands in this line, whose lock the caller holds.
+                unsafe { self.row.remove(node) };
+                Place::Queued(waker)
+            }
         }
-        self.unlink(node);
-        Place::Queued(waker)
     }
 
-    /// Joins the neighbours of a node that stands in line.
-    fn unlink(&mut self, node: NonNull<Seat<T>>) {
-        // SAFETY: the node stands in this line, whose lock the caller holds.
-        let (previous, next) =
-            unsafe { with(node, |node| (node.previous.take(), node.next.take())) };
-        match previous {
-            // SAFETY: a neighbour is in this list too, and pinned until it is removed.
-            Some(previous) => unsafe { with(previous, |previous| previous.next = next) },
-            None => self.head = next,
-        }
-        match next {
-            // SAFETY: a neighbour is in this list too, and pinned until it is removed.
-            Some(next) => unsafe { with(next, |next| next.previous = previous) },
-            None => self.tail = previous,
-        }
-        self.len -= 1;
+    /// The parts of a waiter that is in this list, or was served there.
+    #[inline]
+    #[track_caller]
+    fn own<'a>(&self, waiter: Pin<&'a mut Waiter<T>>) -> (&'a mut u64, NonNull<Seat<T>>) {
+        let (home, node) = waiter.parts();
+        assert!(
+            *home == self.id && *home != 0 && !is_away(node),
+            "a waiter is looked at under the lock of its own list"
+        );
+        (home, node)
     }
 }
 
@@ -408,12 +314,6 @@ impl<T> Default for WaitList<T> {
 
 impl<T> fmt::Debug for WaitList<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitList").field("len", &self.len).finish_non_exhaustive()
-    }
-}
-
-impl<T> fmt::Debug for Waiter<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiter").field("out", &self.is_out()).finish_non_exhaustive()
+        f.debug_struct("WaitList").field("len", &self.row.waiting).finish_non_exhaustive()
     }
 }

@@ -7,11 +7,11 @@
 
 mod wait;
 
-pub use wait::ConditionWait;
+pub use wait::{ConditionWait, ConditionWaitOwned};
 
-use crate::LockGuard;
 use crate::gate::Gate;
-use crate::semaphore::Want;
+use crate::semaphore::Wish;
+use crate::{LockGuard, OwnedLockGuard};
 use kasasagi_primitive::const_new;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
@@ -67,9 +67,9 @@ pub struct Condition {
 }
 
 struct Line {
-    waiting: WaitList<Want>,
+    waiting: WaitList<Wish>,
     // The first of them was woken, and will lead the others to the line of the lock.
-    notified: WaitList<Want>,
+    notified: WaitList<Wish>,
     // The address of the gate they came through; for comparison only, while somebody is here.
     gate: usize,
 }
@@ -97,6 +97,34 @@ impl Condition {
     #[track_caller]
     pub fn wait<'a, T: ?Sized>(&'a self, guard: LockGuard<'a, T>) -> ConditionWait<'a, T> {
         ConditionWait::new(self, guard, Location::caller())
+    }
+
+    /// As [`wait`](Self::wait), with a guard that keeps its lock alive.
+    ///
+    /// # Cancel safety
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Panics
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Examples
+    /// ```
+    /// use kasasagi_sync::{Condition, Lock, OwnedLockGuard};
+    ///
+    /// /// Goes on with the guard when there is something.
+    /// async fn filled<T>(
+    ///     mut guard: OwnedLockGuard<Vec<T>>,
+    ///     changed: &Condition,
+    /// ) -> OwnedLockGuard<Vec<T>> {
+    ///     while guard.is_empty() {
+    ///         guard = changed.wait_owned(guard).await;
+    ///     }
+    ///     guard
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn wait_owned<T: ?Sized>(&self, guard: OwnedLockGuard<T>) -> ConditionWaitOwned<'_, T> {
+        ConditionWaitOwned::new(self, guard, Location::caller())
     }
 
     /// Waits until `is_so` says yes of the value; not at all if it does so at once.
@@ -171,7 +199,7 @@ impl Condition {
 
     /// Gets in line; the caller still holds the lock.
     #[track_caller]
-    fn queue(&self, gate: &Gate, waiter: Pin<&mut Waiter<Want>>, waker: Waker) {
+    fn queue(&self, gate: &Gate, waiter: Pin<&mut Waiter<Wish>>, waker: Waker) {
         let gate = std::ptr::from_ref(gate).addr();
         let mut line = self.line.lock();
         let is_empty = line.waiting.is_empty() && line.notified.is_empty();
@@ -191,7 +219,7 @@ impl Condition {
     fn poll_wait(
         &self,
         gate: &Gate,
-        mut waiter: Pin<&mut Waiter<Want>>,
+        mut waiter: Pin<&mut Waiter<Wish>>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         let mut clone = None;
@@ -227,7 +255,7 @@ impl Condition {
     }
 
     /// A future is dropped. If it was notified, another is, in its place.
-    fn leave(&self, gate: &Gate, mut waiter: Pin<&mut Waiter<Want>>) {
+    fn leave(&self, gate: &Gate, mut waiter: Pin<&mut Waiter<Wish>>) {
         if waiter.is_out() {
             return;
         }
@@ -287,4 +315,5 @@ const _: () = {
     const fn moved<T: Send>() {}
     shared::<Condition>();
     moved::<ConditionWait<'_, std::cell::Cell<u32>>>();
+    moved::<ConditionWaitOwned<'_, std::cell::Cell<u32>>>();
 };

@@ -85,6 +85,16 @@ impl Gate {
         taken.is_ok()
     }
 
+    /// As `try_enter`, for who gets in line otherwise.
+    #[inline]
+    pub(super) fn enter_by_word<P: Passes>(&self) -> bool {
+        if P::COUNT == ALL {
+            self.semaphore.take_all_of_word()
+        } else {
+            self.semaphore.take_of_word(P::COUNT).is_ok()
+        }
+    }
+
     #[inline]
     fn entered<P: Passes>(&self, place: &'static Location<'static>, wanders: bool) {
         if P::COUNT == ALL {

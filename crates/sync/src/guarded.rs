@@ -144,10 +144,10 @@ impl<H: House, U: ?Sized> Exclusive<H, U> {
     /// Takes it apart: where the value is, and the right to it, which is to be given up then.
     pub(crate) fn split(self) -> (Outside<H, U>, Right<H, Alone>)
     where
-        H: Copy,
+        H: Clone,
     {
         let Self { right, value, .. } = self;
-        (Outside { house: *right.house(), value, _invariant: PhantomData }, right)
+        (Outside { house: right.house().clone(), value, _invariant: PhantomData }, right)
     }
 }
 

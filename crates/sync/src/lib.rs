@@ -77,7 +77,7 @@ pub use barrier::{Barrier, BarrierWait, Broken};
 pub use bounded_semaphore::{BoundedSemaphore, TooManyPermits};
 pub use broadcast::channel as broadcast;
 pub use closed::Closed;
-pub use condition::{Condition, ConditionWait};
+pub use condition::{Condition, ConditionWait, ConditionWaitOwned};
 pub use event::{Event, EventWait};
 pub use kasasagi_primitive::defer::CallbackId;
 pub use lock::{

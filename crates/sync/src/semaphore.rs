@@ -1,17 +1,21 @@
 //! Permits, first come, first served.
 //!
 //! One word tells all: how many permits are free, whether somebody waits, whether it is closed. While nobody waits,
-//! acquire and release are one compare-exchange each. While somebody waits (`WAITERS`) the word changes only under
-//! the lock of the line: newcomers queue, and released permits go to the front. `WAITERS` is set and cleared under
-//! the lock, in the same step in which the line becomes non-empty or empty.
+//! acquire and release are one compare-exchange each. While somebody waits (`WAITERS`) the permits are in the line, and
+//! change only under its lock: newcomers queue, and released permits go to the front. `WAITERS` is set and cleared under
+//! the lock. It stays while a task was offered permits that it has not looked at yet.
 //!
-//! Permits stay in the word until the front can have all it asked for, and nobody passes it meanwhile; so a large
-//! request is not starved by small ones.
+//! Permits stay free until the front can have all it asked for, and nobody passes it meanwhile; so a large request is
+//! not starved by small ones.
+//!
+//! The line is made when somebody first waits, and is shared with the tasks that wait in it: at the end of a poll they
+//! may have to take back what they were offered and did not look at.
 
 mod acquire;
 mod line;
 mod owner;
 mod permit;
+mod waiting;
 
 pub use acquire::{Acquire, AcquireOwned};
 pub(crate) use owner::Owner;
@@ -20,16 +24,18 @@ pub use permit::{OwnedPermit, Permit};
 use crate::Closed;
 use acquire::Request;
 use kasasagi_primitive::const_new;
+use kasasagi_primitive::once::Once;
+use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
-use kasasagi_primitive::sync::{Arc, Mutex};
-use kasasagi_primitive::wait_list::{WaitList, Waiter};
+use kasasagi_primitive::wait_list::{Offered, Waiter};
+use line::Line;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Somebody is in line. Set and cleared under the line's lock only.
+/// The permits are in the line, and none in the word. Set and cleared under the line's lock only.
 const WAITERS: usize = 1;
 /// No more permits are given. Set once, under the line's lock, and never cleared.
 const CLOSED: usize = 2;
@@ -59,7 +65,8 @@ pub struct Semaphore {
     word: AtomicUsize,
     // Most that may be free.
     pub(crate) bound: usize,
-    line: Mutex<WaitList<Want>>,
+    // std's counts also in a model: what tasks hold of it is a trait object, which loom's cannot be.
+    line: Once<std::sync::Arc<Line>>,
 }
 
 /// What a waiter asks for, and what becomes of it.
@@ -69,9 +76,13 @@ pub(crate) struct Want {
     closed: bool,
 }
 
+/// The same, which may be offered.
+pub(crate) type Wish = Offered<Want>;
+
 impl Want {
-    pub(crate) const fn new(permits: usize) -> Self {
-        Self { permits, closed: false }
+    #[inline]
+    pub(crate) const fn of(permits: usize) -> Wish {
+        Offered::new(Self { permits, closed: false })
     }
 }
 
@@ -108,8 +119,7 @@ impl Semaphore {
         #[track_caller]
         pub(crate) const fn bounded(permits: usize, bound: usize) -> Self {
             assert!(permits <= Self::MAX_PERMITS, "a semaphore has at most `MAX_PERMITS` permits");
-            let line = Mutex::new(WaitList::new());
-            Self { word: AtomicUsize::new(permits * ONE), bound, line }
+            Self { word: AtomicUsize::new(permits * ONE), bound, line: Once::new() }
         }
     }
 
@@ -232,7 +242,15 @@ impl Semaphore {
     /// Takes all permits there can be, if nobody has or wants one.
     #[inline]
     pub(crate) fn take_all(&self) -> Result<(), TryAcquireError> {
-        self.take_from(Self::MAX_PERMITS * ONE, Self::MAX_PERMITS)
+        self.take_from(Self::MAX_PERMITS * ONE, Self::MAX_PERMITS, true)
+    }
+
+    /// As `take_all`, for who gets in line otherwise.
+    #[inline]
+    pub(crate) fn take_all_of_word(&self) -> bool {
+        let all = Self::MAX_PERMITS * ONE;
+        // Acquire: pairs with the Release of who gave them back.
+        self.word.compare_exchange(all, 0, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Gives back what `take_all` took.
@@ -247,7 +265,8 @@ impl Semaphore {
     /// Permits that are out stay valid, and are counted again when they return.
     pub fn close(&self) {
         {
-            let _line = self.line.lock();
+            let mut line = self.line().lock();
+            line.closed = true;
             // Release: what was done before the close happens before the error of whoever sees it.
             self.word.fetch_or(CLOSED, Ordering::Release);
         }
@@ -263,28 +282,44 @@ impl Semaphore {
     ///
     /// While others wait, none of them can be had: they are being kept for the front of the line.
     pub fn available_permits(&self) -> usize {
-        self.word.load(Ordering::Relaxed) / ONE
+        let word = self.word.load(Ordering::Relaxed);
+        if word & WAITERS != 0 { self.free_in_line() } else { word / ONE }
     }
 
     /// How many are in line.
     pub(crate) fn waiters(&self) -> usize {
-        self.line.lock().len()
+        self.line.get().map_or(0, |line| line.lock().list.len())
     }
 
     /// Takes permits, if there are enough and nobody waits.
     #[inline]
     pub(crate) fn take(&self, permits: usize) -> Result<(), TryAcquireError> {
         // Acquire, also where it fails: pairs with the Release of `close`.
-        self.take_from(self.word.load(Ordering::Acquire), permits)
+        self.take_from(self.word.load(Ordering::Acquire), permits, true)
+    }
+
+    /// As `take`, for who gets in line otherwise, and finds there what is free.
+    #[inline]
+    pub(crate) fn take_of_word(&self, permits: usize) -> Result<(), TryAcquireError> {
+        self.take_from(self.word.load(Ordering::Acquire), permits, false)
     }
 
     /// As `take`, with a guess what the word is.
     #[inline]
-    fn take_from(&self, mut word: usize, permits: usize) -> Result<(), TryAcquireError> {
+    fn take_from(
+        &self,
+        mut word: usize,
+        permits: usize,
+        in_line: bool,
+    ) -> Result<(), TryAcquireError> {
         loop {
             if word & CLOSED != 0 {
                 return Err(TryAcquireError::Closed);
             }
+            if in_line && word & WAITERS != 0 {
+                return self.take_in_line(permits);
+            }
+            // In the word are none while it says WAITERS; but one may want none.
             if word & WAITERS != 0 || word / ONE < permits {
                 return Err(TryAcquireError::NoPermits);
             }
@@ -302,7 +337,7 @@ impl Semaphore {
     pub(crate) fn poll_in_line(
         &self,
         permits: usize,
-        mut waiter: Pin<&mut Option<Waiter<Want>>>,
+        mut waiter: Pin<&mut Option<Waiter<Wish>>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
         if let Some(waiter) = waiter.as_mut().as_pin_mut() {
@@ -312,9 +347,9 @@ impl Semaphore {
         if self.word.load(Ordering::Acquire) & CLOSED != 0 {
             return Poll::Ready(Err(Closed));
         }
-        waiter.set(Some(Waiter::new(Want::new(permits))));
+        waiter.set(Some(Waiter::new(Want::of(permits))));
         let waiter = waiter.as_pin_mut().expect("it was made just now");
-        self.queue(permits, waiter, cx)
+        self.queue(permits, false, waiter, cx)
     }
 
     /// The word with more permits in it.
@@ -336,7 +371,7 @@ impl Default for Semaphore {
 
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waiters = self.line.lock().len();
+        let waiters = self.waiters();
         f.debug_struct("Semaphore")
             .field("permits", &self.available_permits())
             .field("waiters", &waiters)

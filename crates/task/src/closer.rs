@@ -46,9 +46,9 @@ impl Runnable {
                 self.cancelled(cause)
             }
             Ok(Look::CancelledPlainly) => self.cancelled_plainly(),
-            Ok(Look::Pending(Ended::Again)) => Ran::Requeue(self),
-            Ok(Look::Pending(Ended::Quiet)) if yielded => Ran::Requeue(self),
-            Ok(Look::Pending(Ended::Quiet)) => self.end_pending(start),
+            Ok(Look::Pending(ended)) => {
+                self.end_poll(start, yielded || matches!(ended, Ended::Again))
+            }
             Err(payload) => self.panicked(payload, gone.get()),
         }
     }

@@ -9,7 +9,7 @@ use crate::state::{AfterPending, AfterReady, CANCEL, CANCELLED, COMPLETE, KEPT, 
 use crate::unread;
 use crate::waker;
 use kasasagi_primitive::request::Cause;
-use kasasagi_primitive::task_context;
+use kasasagi_primitive::{offers, task_context};
 use std::any::Any;
 use std::cell::Cell as StdCell;
 use std::ptr::NonNull;
@@ -76,8 +76,7 @@ impl Runnable {
         let gone = StdCell::new(false);
         let (polled, yielded) = self.inside(|| self.poll(&gone));
         match polled {
-            Ok(Poll::Pending) if yielded => Ran::Requeue(self),
-            Ok(Poll::Pending) => self.end_pending(start),
+            Ok(Poll::Pending) => self.end_poll(start, yielded),
             Ok(Poll::Ready(())) if header.rest.context.is_bare() => self.complete_now(COMPLETE),
             Ok(Poll::Ready(())) => self.complete(COMPLETE),
             Err(payload) => self.panicked(payload, gone.get()),
@@ -94,12 +93,33 @@ impl Runnable {
         unsafe { (task.header().rest.vtable.poll)(task.0, &mut cx, gone) }
     }
 
+    /// Ends a poll that is pending; `is_due`: and is to be followed by another.
+    #[inline(always)]
+    pub(crate) fn end_poll(self, start: Snapshot, is_due: bool) -> Ran {
+        if !self.0.header().rest.context.end_looks() {
+            return self.end_unseen(start, is_due);
+        }
+        if is_due { Ran::Requeue(self) } else { self.end_pending(start) }
+    }
+
     #[inline]
     pub(crate) fn end_pending(self, start: Snapshot) -> Ran {
         match self.0.state().end_pending(start) {
             AfterPending::Idle => Ran::Pending,
             AfterPending::Requeue => Ran::Requeue(self),
         }
+    }
+
+    /// Ends a poll that did not look at all that waits in lines: takes back what was offered and left, or has the task
+    /// polled once more before.
+    #[cold]
+    fn end_unseen(self, start: Snapshot, is_due: bool) -> Ran {
+        let context = &self.0.header().rest.context;
+        // What has a turn, or a wake, to come is not over.
+        let is_over = !is_due && self.0.state().is_unwoken(start);
+        let is_left = is_over && self.inside(|| offers::take_back(context)).0.unwrap_or(false);
+        context.renew_looks();
+        if is_due || is_left { Ran::Requeue(self) } else { self.end_pending(start) }
     }
 
     /// Runs code of the future as its task; says too whether the task yielded.

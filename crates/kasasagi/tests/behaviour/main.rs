@@ -20,6 +20,7 @@ mod event;
 mod exceptions;
 mod fetch;
 mod flavour;
+mod futurelock;
 mod futures;
 mod gather;
 mod group;

@@ -34,6 +34,10 @@ impl Log {
         self.0.lock().expect("nobody panics with it").push(n);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().expect("nobody panics with it").len()
+    }
+
     pub(crate) fn take(&self) -> Vec<usize> {
         std::mem::take(&mut *self.0.lock().expect("nobody panics with it"))
     }

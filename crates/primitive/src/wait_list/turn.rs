@@ -1,5 +1,6 @@
 //! What a waiter learns of its place in the line.
 
+use crate::offers::At;
 use std::task::Waker;
 
 /// What a waiter that is polled learns.
@@ -22,4 +23,16 @@ pub enum Place<T> {
     Queued(Option<Waker>),
     /// Served, and it did not know yet.
     Served(T),
+}
+
+/// What a waiter learns that may be offered something.
+#[derive(Debug)]
+#[must_use = "a replaced waker is dropped after the lock, and what was served is the caller's now"]
+pub enum Look<T> {
+    /// As [`Turn::Wait`].
+    Wait(Option<Waker>),
+    /// It was served, and is out; it was polled last where it says.
+    Served(T, At),
+    /// It was served, and that was taken back: it is out, and asks for this.
+    Missed(T),
 }

@@ -1,7 +1,7 @@
 //! The future of one who waits to be let in.
 
 use super::{Gate, House, Passes, Right};
-use crate::semaphore::Want;
+use crate::semaphore::Wish;
 use kasasagi_primitive::task_context::TaskContext;
 use kasasagi_primitive::wait_list::Waiter;
 use kasasagi_primitive::wait_site::WaitKind;
@@ -19,7 +19,7 @@ pin_project! {
         place: &'static Location<'static>,
         // None unless it had to get in line: most futures never have to.
         #[pin]
-        waiter: Option<Waiter<Want>>,
+        waiter: Option<Waiter<Wish>>,
         alone: Alone,
         passes: PhantomData<fn() -> P>,
     }
@@ -52,7 +52,7 @@ impl<H: House, P: Passes> Enter<H, P> {
         let this = self.as_mut().project();
         if this.waiter.is_none() {
             // The common case, small enough to be a part of what awaits it.
-            if let Some(house) = this.house.take_if(|house| house.gate().try_enter::<P>()) {
+            if let Some(house) = this.house.take_if(|house| house.gate().enter_by_word::<P>()) {
                 return Poll::Ready(Right::new(house, this.place));
             }
         }

@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 /// Access to the value of a [`Lock`] that it keeps alive; the lock is released when it is dropped.
 #[must_use = "the lock is released when the guard is dropped; bind it to a name: `let guard = …`"]
 pub struct OwnedLockGuard<T: ?Sized> {
-    held: Exclusive<Arc<Lock<T>>, T>,
+    pub(crate) held: Exclusive<Arc<Lock<T>>, T>,
 }
 
 /// Access to a part of the value of a [`Lock`] that it keeps alive, which is released when it is dropped; made by
@@ -21,7 +21,7 @@ pub struct OwnedMappedLockGuard<T: ?Sized, U: ?Sized> {
 
 impl<T: ?Sized> OwnedLockGuard<T> {
     #[inline]
-    pub(super) fn new(held: Exclusive<Arc<Lock<T>>, T>) -> Self {
+    pub(crate) fn new(held: Exclusive<Arc<Lock<T>>, T>) -> Self {
         Self { held }
     }
 

@@ -1,6 +1,6 @@
 //! The futures that wait for permits.
 
-use super::{OwnedPermit, Owner, Permit, Semaphore, Want};
+use super::{OwnedPermit, Owner, Permit, Semaphore, Wish};
 use crate::Closed;
 use kasasagi_primitive::wait_list::Waiter;
 use kasasagi_primitive::wait_site::WaitKind;
@@ -22,7 +22,7 @@ pin_project! {
         place: &'static Location<'static>,
         // None unless it had to get in line: most futures never have to.
         #[pin]
-        waiter: Option<Waiter<Want>>,
+        waiter: Option<Waiter<Wish>>,
     }
 
     impl<S: Deref<Target = Semaphore>> PinnedDrop for Request<S> {
@@ -49,7 +49,7 @@ impl<S: Deref<Target = Semaphore>> Request<S> {
         let permits = *this.permits;
         if this.waiter.is_none() {
             // The common case, small enough to be a part of what awaits it.
-            let taken = this.semaphore.take_if(|semaphore| semaphore.take(permits).is_ok());
+            let taken = this.semaphore.take_if(|semaphore| semaphore.take_of_word(permits).is_ok());
             if let Some(semaphore) = taken {
                 return Poll::Ready(Ok((semaphore, permits)));
             }

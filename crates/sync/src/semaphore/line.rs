@@ -1,255 +1,160 @@
-//! The slow path: the line, under its lock.
+//! The line, and what is done under its lock: by those who come with the semaphore, and by tasks that take back offers.
 
-use super::{CLOSED, Excess, ONE, Semaphore, WAITERS, Want};
-use crate::Closed;
-use kasasagi_primitive::sync::MutexGuard;
-use kasasagi_primitive::sync::atomic::Ordering;
-use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
+use super::{CLOSED, ONE, WAITERS, Wish};
+use kasasagi_primitive::offers::{self, At, Taken};
+use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
+use kasasagi_primitive::sync::{Mutex, MutexGuard};
+use kasasagi_primitive::wait_list::WaitList;
 use kasasagi_primitive::wake_batch::{Lead, WakeBatch, wake};
 use std::mem;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
-impl Semaphore {
-    /// Asks whether a waiter in line was served meanwhile.
-    pub(crate) fn poll_queued(
-        &self,
-        mut waiter: Pin<&mut Waiter<Want>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Closed>> {
-        let mut clone = None;
-        loop {
-            let turn = self.line.lock().poll_by(waiter.as_mut(), cx.waker(), &mut clone);
-            match turn {
-                Some(Turn::Served(want)) if want.closed => return Poll::Ready(Err(Closed)),
-                Some(Turn::Served(_)) => return Poll::Ready(Ok(())),
-                // The waker of the poll before is dropped here, after the lock.
-                Some(Turn::Wait(_)) => return Poll::Pending,
-                None => clone = Some(cx.waker().clone()),
-            }
-        }
+pub(super) struct Line {
+    /// How many offers there are, for a look without the lock.
+    offers: AtomicUsize,
+    inside: Mutex<Inside>,
+}
+
+pub(super) struct Inside {
+    pub(super) list: WaitList<Wish>,
+    /// The free permits, while the word says WAITERS; else zero.
+    pub(super) free: usize,
+    pub(super) closed: bool,
+    pub(super) bound: usize,
+}
+
+impl Line {
+    pub(super) fn new(bound: usize) -> Self {
+        let inside = Inside { list: WaitList::new(), free: 0, closed: false, bound };
+        Self { offers: AtomicUsize::new(0), inside: Mutex::new(inside) }
     }
 
-    pub(super) fn queue(
-        &self,
-        permits: usize,
-        waiter: Pin<&mut Waiter<Want>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Closed>> {
-        let waker = cx.waker().clone();
-        let mut line = self.line.lock();
-        // Under the lock WAITERS and CLOSED stand still. If WAITERS is set, the whole word does; if not, a release may
-        // slip in before it is, and must be seen: so both are done by compare-exchange.
-        let mut word = self.word.load(Ordering::Relaxed);
-        while word & (WAITERS | CLOSED) == 0 {
-            let enough = word / ONE >= permits;
-            let next = if enough { word - permits * ONE } else { word | WAITERS };
-            match self.word.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed)
-            {
-                Ok(_) if enough => {
-                    drop(line);
-                    return Poll::Ready(Ok(()));
-                }
-                Ok(_) => break,
-                Err(now) => word = now,
-            }
-        }
-        if word & CLOSED != 0 {
-            drop(line);
-            return Poll::Ready(Err(Closed));
-        }
-        line.push_back(waiter, waker);
-        Poll::Pending
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock()
     }
 
-    /// Adds permits under the lock and serves the front of the line with them.
-    pub(super) fn hand_over(&self, permits: usize) -> Result<(), Excess> {
-        let mut line = self.line.lock();
-        if let Some(first) = self.hand_straight(&mut line, permits) {
-            // Nothing is free, and that is enough for one who wants nothing.
-            match first {
-                Some(first) if self.can_serve(&mut line) => self.serve_many(line, first),
-                Some(first) => {
-                    drop(line);
-                    wake(first);
-                }
-                None => self.serve_all(line),
-            }
-            return Ok(());
-        }
-        self.put_back(permits)?;
-        self.serve_all(line);
-        Ok(())
-    }
-
-    /// Gives the one at the front just what is released, if that is what it wants and nothing else is free: the word
-    /// stays as it is, but for the last one's leaving the line. What was done before is seen through the lock.
+    /// Ends what was done under the lock. If nobody is in line, and nobody was offered anything, the free permits go
+    /// back to the word, when that is at hand.
     #[inline]
-    fn hand_straight(&self, line: &mut WaitList<Want>, permits: usize) -> Option<Option<Waker>> {
-        let is_all = self.word.load(Ordering::Relaxed) == WAITERS && permits <= self.bound;
-        if !is_all || line.front()?.permits != permits {
-            return None;
-        }
-        if line.len() == 1 {
-            self.word.store(0, Ordering::Relaxed);
-        }
-        Some(line.pop_front())
-    }
-
-    /// Adds permits under the lock; WAITERS may be set, or no longer.
-    fn put_back(&self, permits: usize) -> Result<(), Excess> {
-        let mut word = self.word.load(Ordering::Relaxed);
-        // Release: as in `add_permits`, since the line may have emptied, and a newcomer takes without the lock.
-        while let Err(now) = self.word.compare_exchange_weak(
-            word,
-            self.more(word, permits)?,
-            Ordering::Release,
-            Ordering::Relaxed,
-        ) {
-            word = now;
-        }
-        Ok(())
-    }
-
-    /// As `put_back`, up to the bound: others that were added meanwhile may have filled a bounded one up.
-    fn fill_up_with(&self, permits: usize) {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            let room = self.bound.saturating_sub(word / ONE);
-            let next = word + permits.min(room) * ONE;
-            match self.word.compare_exchange_weak(word, next, Ordering::Release, Ordering::Relaxed)
-            {
-                Ok(_) => return,
-                Err(now) => word = now,
-            }
+    pub(super) fn settle(&self, inside: &mut Inside, word: Option<&AtomicUsize>) {
+        let offers = inside.list.offers();
+        self.offers.store(offers, Ordering::Relaxed);
+        if let Some(word) = word.filter(|_| offers == 0 && inside.list.is_empty()) {
+            inside.give_to(word);
         }
     }
 
     /// Serves whom it can, and wakes them outside the lock.
-    fn serve_all<'a>(&'a self, mut line: MutexGuard<'a, WaitList<Want>>) {
-        while self.can_serve(&mut line) {
+    pub(super) fn serve_all(&self, inside: MutexGuard<'_, Inside>, word: Option<&AtomicUsize>) {
+        self.serve(inside, word);
+    }
+
+    /// The same, in place: for a release.
+    #[inline(always)]
+    pub(super) fn serve(&self, mut inside: MutexGuard<'_, Inside>, word: Option<&AtomicUsize>) {
+        while inside.can_serve() {
             // One that has no waker was woken already, and comes by itself.
-            let Some(first) = self.serve(&mut line) else { continue };
-            if self.can_serve(&mut line) {
-                return self.serve_many(line, first);
+            let Some(first) = inside.serve() else { continue };
+            if inside.can_serve() {
+                return self.serve_many(inside, first, word);
             }
-            drop(line);
+            self.settle(&mut inside, word);
+            drop(inside);
             return wake(first);
         }
+        self.settle(&mut inside, word);
     }
 
     /// The same for more than one, batch by batch.
     #[cold]
-    fn serve_many<'a>(&'a self, line: MutexGuard<'a, WaitList<Want>>, first: Waker) {
-        drop(line);
-        // Should a waker panic, the others are served and woken all the same.
-        let rest = Rest(self, Self::serve_again);
-        let lead = Lead::new(first);
+    fn serve_many<'a>(
+        &'a self,
+        mut inside: MutexGuard<'a, Inside>,
+        first: Waker,
+        word: Option<&AtomicUsize>,
+    ) {
+        let mut lead = None;
+        let mut first = Some(first);
         let mut batch = WakeBatch::new();
         loop {
-            let mut line = self.line.lock();
-            while !batch.is_full() && self.can_serve(&mut line) {
-                if let Some(waker) = self.serve(&mut line) {
+            while !batch.is_full() && inside.can_serve() {
+                if let Some(waker) = inside.serve() {
                     batch.push(waker);
                 }
             }
-            drop(line);
-            if batch.is_empty() {
+            let is_over = !inside.can_serve();
+            // Each time: who is woken, and does not look, has to find that it was offered something.
+            self.settle(&mut inside, word);
+            drop(inside);
+            // Should a waker panic, the others are served and woken all the same.
+            let rest = (!is_over).then(|| Rest(self, word));
+            lead = lead.or_else(|| first.take().map(Lead::new));
+            batch.wake_all();
+            mem::forget(rest);
+            if is_over {
                 break;
             }
-            batch.wake_all();
+            inside = self.lock();
         }
-        mem::forget(rest);
-        lead.follow();
+        if let Some(lead) = lead {
+            lead.follow();
+        }
     }
+}
 
-    fn serve_again(&self) {
-        self.serve_all(self.line.lock());
+impl Inside {
+    fn give_to(&mut self, word: &AtomicUsize) {
+        // It may not say WAITERS any more: between two batches others end what they do, and find nobody.
+        if word.load(Ordering::Relaxed) & WAITERS != 0 {
+            let closed = if self.closed { CLOSED } else { 0 };
+            // It says WAITERS, so that nobody else writes it. Release: what was done before the permits were given back
+            // happens before the acquire that takes them without the lock.
+            word.store((mem::take(&mut self.free) * ONE) | closed, Ordering::Release);
+        }
     }
 
     /// Whether the one at the front can have what it wants.
-    fn can_serve(&self, line: &mut WaitList<Want>) -> bool {
-        let Some(want) = line.front() else { return false };
-        // WAITERS is set, and the lock is held: nobody else changes the word.
-        let word = self.word.load(Ordering::Relaxed);
-        word & CLOSED == 0 && word / ONE >= want.permits
+    pub(super) fn can_serve(&mut self) -> bool {
+        let (free, closed) = (self.free, self.closed);
+        self.list.front().is_some_and(|wish| !closed && free >= wish.value.permits)
     }
 
     /// Gives the one at the front what it wants.
-    fn serve(&self, line: &mut WaitList<Want>) -> Option<Waker> {
-        let permits = line.front()?.permits;
-        let last = usize::from(line.len() == 1) * WAITERS;
-        self.word.fetch_sub(permits * ONE + last, Ordering::Acquire);
-        line.pop_front()
+    pub(super) fn serve(&mut self) -> Option<Waker> {
+        self.free -= self.list.front()?.value.permits;
+        self.list.offer_front()
     }
 
-    /// A future is dropped: out of the line, and what it was given goes to the next.
-    #[inline]
-    pub(crate) fn leave(&self, waiter: Pin<&mut Waiter<Want>>) {
-        if !waiter.is_out() {
-            self.leave_line(waiter);
-        }
+    /// Permits come back; others that were added meanwhile may have filled a bounded one up.
+    pub(super) fn fill_up_with(&mut self, permits: usize) {
+        self.free = self.free.saturating_add(permits).min(self.bound.max(self.free));
+    }
+}
+
+impl offers::Line for Line {
+    fn has_offers(&self) -> bool {
+        self.offers.load(Ordering::Relaxed) != 0
     }
 
-    fn leave_line(&self, waiter: Pin<&mut Waiter<Want>>) {
-        let mut line = self.line.lock();
-        let place = line.remove(waiter);
-        match &place {
-            Place::Served(want) if !want.closed => self.fill_up_with(want.permits),
-            Place::Queued(_) if line.is_empty() => {
-                self.word.fetch_and(!WAITERS, Ordering::Relaxed);
-            }
-            _ => {}
-        }
-        // It may have stood in the way of one who wants less, too.
-        self.serve_all(line);
-        drop(place);
-    }
-
-    /// Moves all who stand in another line, whose lock is held, to the end of this one, and serves the one at the front
-    /// if that is possible at once. Its waker is to be woken outside the locks.
-    pub(crate) fn take_in(&self, from: &mut WaitList<Want>) -> Option<Waker> {
-        if from.is_empty() {
-            return None;
-        }
-        let mut line = self.line.lock();
-        // Blindly: what is released before it is found below, what is released after it finds the line.
-        self.word.fetch_or(WAITERS, Ordering::Relaxed);
-        while from.move_front(&mut line) {}
-        if self.can_serve(&mut line) { self.serve(&mut line) } else { None }
-    }
-
-    /// Tells everybody in line that it is closed.
-    pub(super) fn send_away(&self) {
-        let mut batch = WakeBatch::new();
-        loop {
-            let mut line = self.line.lock();
-            while !batch.is_full() {
-                let Some(want) = line.front() else { break };
-                want.closed = true;
-                if let Some(waker) = line.pop_front() {
-                    batch.push(waker);
-                }
-            }
-            if line.is_empty() {
-                self.word.fetch_and(!WAITERS, Ordering::Relaxed);
-            }
-            drop(line);
-            if batch.is_empty() {
-                return;
-            }
-            let rest = Rest(self, Self::send_away);
-            batch.wake_all();
-            mem::forget(rest);
+    fn take_back(&self, at: At, taken: &mut Taken) {
+        let mut inside = self.lock();
+        let mut permits = 0;
+        taken.is_left = inside.list.withdraw(at, |want| {
+            taken.missed += 1;
+            permits += want.permits;
+        });
+        if taken.missed > 0 {
+            inside.fill_up_with(permits);
+            self.serve_all(inside, None);
         }
     }
 }
 
 /// Does what is left to do, should a waker panic.
-struct Rest<'a>(&'a Semaphore, fn(&Semaphore));
+struct Rest<'a>(&'a Line, Option<&'a AtomicUsize>);
 
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
-        (self.1)(self.0);
+        self.0.serve_all(self.0.lock(), self.1);
     }
 }

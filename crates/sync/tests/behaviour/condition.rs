@@ -2,6 +2,7 @@
 
 use crate::hand::{Hand, ready, wakes};
 use kasasagi_sync::{Condition, ConditionWait, Lock};
+use std::sync::Arc;
 
 type Wait<'a> = Hand<ConditionWait<'a, u32>>;
 
@@ -20,6 +21,45 @@ fn cond_01_the_lock_is_free_while_it_waits_and_held_when_it_returns() {
     let guard = hands[0].ready();
     assert!(lock.is_locked());
     assert_eq!(*guard, 1);
+}
+
+/// A guard that owns its lock is given back as such, and keeps the lock alive while it waits; it stands in one line with
+/// those who borrow.
+#[test]
+fn cond_01_a_guard_that_owns_its_lock_waits_too() {
+    let (lock, condition) = (Arc::new(Lock::new(0)), Condition::new());
+    let guard = ready(Lock::lock_owned(Arc::clone(&lock)));
+    let mut owns = Hand::waiting(condition.wait_owned(guard));
+    let mut borrows = Hand::waiting(condition.wait(ready(lock.lock())));
+    *ready(lock.lock()) += 1;
+    condition.notify_all();
+    assert!(borrows.poll().is_pending(), "the other came first");
+    let mut guard = owns.ready();
+    *guard += 1;
+    assert!(lock.is_locked() && borrows.poll().is_pending());
+    drop(guard);
+    assert_eq!(*borrows.ready(), 2);
+    let guard = ready(Lock::lock_owned(Arc::clone(&lock)));
+    let mut owns = Hand::waiting(condition.wait_owned(guard));
+    drop(borrows);
+    drop(lock);
+    condition.notify_one();
+    assert_eq!(*owns.ready(), 2, "it keeps the lock alive");
+}
+
+#[test]
+fn cond_06_a_wait_that_owns_its_lock_and_is_dropped_holds_nobody_up() {
+    let (lock, condition) = (Arc::new(Lock::new(0)), Condition::new());
+    let owned = || ready(Lock::lock_owned(Arc::clone(&lock)));
+    drop(Hand::new(condition.wait_owned(owned())));
+    assert!(!lock.is_locked(), "dropped before its first poll");
+    let first = Hand::waiting(condition.wait_owned(owned()));
+    let mut second = Hand::waiting(condition.wait_owned(owned()));
+    condition.notify_one();
+    drop(first);
+    drop(second.ready());
+    drop(Hand::waiting(condition.wait_owned(owned())));
+    assert!(!lock.is_locked() && Arc::strong_count(&lock) == 1);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod condition;
 mod event;
 mod hand;
 mod lock;
+mod offers;
 mod once_cell;
 mod oneshot;
 mod promise;

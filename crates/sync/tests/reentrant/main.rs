@@ -5,6 +5,7 @@
 
 mod channels;
 mod clones;
+mod ended;
 
 use kasasagi_sync::{PriorityQueue, Queue, Semaphore};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -9,6 +9,7 @@ mod cancel;
 mod cleanups;
 mod ends;
 mod join;
+mod lines;
 mod overflow;
 mod owner;
 mod plain;
