@@ -44,6 +44,7 @@ fn family_text(family: &Family) -> &'static str {
         }
         "lending" => {
             "`to_thread`, tokio's `spawn_blocking` and `blocking::unblock`; by a thread, a `ThreadPool` of two; the threads take boxed closures from a crossbeam-channel."
+        }
         "processes" => {
             "A number to a worker process and a number back, the worker warm; Python's is `ProcessPoolExecutor`. The floor is 40 bytes to `cat` and back."
         }
