@@ -19,21 +19,35 @@ fn children(name: &str) -> usize {
     lists.split_whitespace().filter(|pid| called(pid).is_ok_and(|it| it.trim() == name)).count()
 }
 
-/// A copy of `/bin/cat` by another name: it reads its standard input, and never says hello.
-fn silent(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(name);
-    let _ = std::fs::remove_file(&path);
-    std::os::unix::fs::symlink("/bin/cat", &path).expect("there is a cat");
-    path
+/// `/bin/cat` by another name: it reads its standard input, and never says hello. It is gone with this.
+#[cfg(target_os = "linux")]
+struct Silent(PathBuf);
+
+#[cfg(target_os = "linux")]
+impl Silent {
+    fn named(name: &str) -> Self {
+        let folder = format!("kasasagi-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        std::fs::create_dir_all(&folder).expect("it can be made");
+        std::os::unix::fs::symlink("/bin/cat", folder.join(name)).expect("it can be made");
+        Self(folder.join(name))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Silent {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.0.with_file_name(""));
+    }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_process_that_never_says_hello_is_ended_in_time() {
-    let path = silent("kasasagi-mute");
+    let silent = Silent::named("mute");
     run(async {
         let workers = with(|config| {
-            config.executable = Some(path.clone());
+            config.executable = Some(silent.0.clone());
             config.start_timeout = Duration::from_millis(100);
         });
         for _ in 0..2 {
@@ -42,9 +56,8 @@ fn a_process_that_never_says_hello_is_ended_in_time() {
             assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
         }
         workers.shutdown(false).await;
-        assert_eq!(children("kasasagi-mute"), 0);
+        assert_eq!(children("mute"), 0);
     });
-    let _ = std::fs::remove_file(path);
 }
 
 #[test]
@@ -76,22 +89,21 @@ fn a_hello_that_comes_by_the_byte_has_a_limit_in_all() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_job_that_is_dropped_while_its_worker_starts_leaves_no_process_and_nobody_waits() {
-    let path = silent("kasasagi-dumb");
+    let silent = Silent::named("dumb");
     run(async {
         let start = Instant::now();
-        let workers = with(|config| config.executable = Some(path.clone()));
+        let workers = with(|config| config.executable = Some(silent.0.clone()));
         let mut job = Box::pin(ask(&workers, square, 1));
-        while children("kasasagi-dumb") == 0 {
+        while children("dumb") == 0 {
             assert!(timeout(Duration::from_millis(1), &mut job).await.is_err());
         }
         assert_eq!(workers.processes(), 1);
         drop(job);
         workers.shutdown(false).await;
-        assert_eq!(children("kasasagi-dumb"), 0, "a shutdown has waited for it");
+        assert_eq!(children("dumb"), 0, "a shutdown has waited for it");
         assert_eq!(workers.processes(), 0);
         assert!(start.elapsed() < Duration::from_secs(15), "it did not wait for the hello");
     });
-    let _ = std::fs::remove_file(path);
 }
 
 #[test]

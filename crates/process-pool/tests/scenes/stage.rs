@@ -45,6 +45,11 @@ const ALL: &[Scene] = &[
         judge_by_itself,
     ),
     ("a_pool_does_without_pidfd", leaving::do_without_pidfd, judge_by_itself),
+    (
+        "children_that_the_system_waits_for_are_no_loss",
+        leaving::leave_children_to_the_system,
+        judge_by_itself,
+    ),
     ("a_large_argument_is_copied_no_more_often_than_it_must", copies::count, judge_by_itself),
 ];
 

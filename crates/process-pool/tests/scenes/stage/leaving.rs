@@ -86,6 +86,28 @@ pub(super) fn die_while_it_is_written_to() {
     });
 }
 
+/// Nobody can tell how a worker ended, and its number may be another's at once.
+pub(super) fn leave_children_to_the_system() {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    run(async {
+        let workers = workers(2);
+        for round in 0..20_u64 {
+            let crashes = ask(&workers, super::jobs::kill_itself, ());
+            let (crashed, well) = join(crashes, ask(&workers, square, round)).await;
+            let Err(kasasagi_process_pool::JobError::Broken(broken)) = crashed else {
+                panic!("it broke: {crashed:?}");
+            };
+            assert_eq!((broken.status(), broken.signal()), (None, None), "{broken}");
+            assert_eq!(well.expect("it is unharmed"), round * round);
+            let mut endless = Box::pin(ask(&workers, forever, ()));
+            let _ = futures_util::poll!(&mut endless);
+        }
+        workers.shutdown(false).await;
+    });
+    eventually("all have ended", || children() == 0);
+}
+
 /// Has the kernel know no `pidfd_open`, as those before 5.3.
 fn forget_pidfd() {
     let code =
