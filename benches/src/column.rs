@@ -8,8 +8,17 @@ use std::sync::OnceLock;
 pub const WORKERS: usize = 2;
 
 /// All columns in the order of the tables; the async peers come first.
-pub const NAMES: [&str; 9] =
-    [Kasasagi::NAME, Tokio::NAME, Smol::NAME, SmolStatic::NAME, RAYON, THREADS, THREADPOOL, PYTHON, FLOOR];
+pub const NAMES: [&str; 9] = [
+    Kasasagi::NAME,
+    Tokio::NAME,
+    Smol::NAME,
+    SmolStatic::NAME,
+    RAYON,
+    THREADS,
+    THREADPOOL,
+    PYTHON,
+    FLOOR,
+];
 
 /// How many of the columns are async peers.
 pub const PEERS: usize = 4;
