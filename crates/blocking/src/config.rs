@@ -46,6 +46,10 @@ pub struct Config {
     /// Called on each thread after `on_thread_start`: without it no closure can be run. Default `None`. If it panics,
     /// the pool is [broken](crate::BlockingError::Broken): it closes, and what waits in it ends with that error.
     pub initializer: Option<Hook>,
+    /// Called on each thread when it begins, and before it sleeps or ends, for whoever keeps something between closures that follow each
+    /// other. Default `None`. It must not panic.
+    #[doc(hidden)]
+    pub before_rest: Option<fn()>,
     /// For tests of a system that refuses threads: called before each is started.
     #[doc(hidden)]
     pub before_thread: Option<Arc<dyn Fn() -> io::Result<()> + Send + Sync>>,
@@ -63,6 +67,7 @@ impl Default for Config {
             on_thread_start: None,
             on_thread_stop: None,
             initializer: None,
+            before_rest: None,
             before_thread: None,
         }
     }

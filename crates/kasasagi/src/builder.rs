@@ -226,6 +226,7 @@ impl Builder {
 
     fn pool_config(&self) -> kasasagi_blocking::Config {
         let mut config = kasasagi_blocking::Config::default();
+        config.before_rest = Some(crate::threads::leave);
         if let Some(threads) = self.max_blocking_threads {
             config.max_threads = threads;
         }

@@ -195,6 +195,11 @@ impl Handle {
         self.0.hook.set(hook)
     }
 
+    /// Whether both are of one runtime.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Makes this the runtime of the thread, in `seat` if it sits in one.
     pub(crate) fn enter(&self, seat: Option<usize>) -> Entered {
         let engines = &*self.0;

@@ -12,6 +12,7 @@ mod region;
 mod scope;
 mod scoped;
 mod split;
+mod stay;
 mod submitted;
 mod thread_pool;
 
@@ -23,5 +24,6 @@ pub use par::{ParForEach, ParMap, par_for_each, par_for_each_on, par_map, par_ma
 #[cfg(feature = "rayon")]
 pub use rayon::Rayon;
 pub use scoped::{scoped_for_each, scoped_map};
+pub(crate) use stay::leave;
 pub use submitted::{Submit, Submitted};
 pub use thread_pool::{PoolFull, ThreadPool, ThreadPoolBuilder};

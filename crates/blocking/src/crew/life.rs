@@ -47,9 +47,18 @@ impl Crew {
 
     /// From the arrival until there is nothing more to do. Says whether the books still count the thread.
     fn serve(&self, place: &Place) -> bool {
+        let before_rest = || {
+            if let Some(before_rest) = self.shared.config.before_rest {
+                contained(before_rest);
+            }
+        };
+        before_rest();
         let mut spin = Spin::new();
         let mut step = self.next(place, From::Start);
         loop {
+            if matches!(step, Step::Rest | Step::Watch | Step::Leave) {
+                before_rest();
+            }
             step = match step {
                 Step::Run(job) => {
                     contained(|| job.run());

@@ -5,6 +5,7 @@
 
 use crate::handle::Handle;
 use crate::threads::job::IntoJob;
+use crate::threads::stay;
 use kasasagi_blocking::{BlockingError, JobInfo, Unblock, Work, lend};
 use kasasagi_primitive::task_context;
 use kasasagi_primitive::vars::{self, Context as Vars};
@@ -34,7 +35,7 @@ impl Origin {
 
     /// Runs `f` as if it were there. What it sets of the variables stays in it.
     pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
-        let _entered = self.handle.as_ref().map(|handle| handle.enter(None));
+        let _within = stay::enter(self.handle.as_ref());
         let _vars = vars::enter(self.vars);
         f()
     }

@@ -4,6 +4,7 @@ use crate::threads::executor::Executor;
 use crate::threads::job::IntoJob;
 use crate::threads::lent::Origin;
 use crate::threads::map::{Map, MapChunks};
+use crate::threads::stay;
 use crate::threads::submitted::{Submit, Submitted};
 use kasasagi_blocking::{Config, JobInfo, Metrics, Pool, ShutdownReport, Unblock, Work};
 use kasasagi_primitive::park::Parker;
@@ -387,6 +388,7 @@ impl ThreadPoolBuilder {
         config.max_threads = std::thread::available_parallelism().map_or(1, usize::from) + 4;
         config.max_threads = config.max_threads.min(32);
         config.thread_name = String::from("kasasagi-lent");
+        config.before_rest = Some(stay::leave);
         Self { config, max_queued: None }
     }
 

@@ -7,4 +7,5 @@ mod flavour;
 mod from_threads;
 mod par;
 mod pools;
+mod stay;
 mod support;

@@ -41,3 +41,13 @@ impl Held {
         let _ = self.open.recv_timeout(LIMIT);
     }
 }
+
+/// Waits until `reached`.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut reached: impl FnMut() -> bool) {
+    let end = std::time::Instant::now() + LIMIT;
+    while !reached() {
+        assert!(std::time::Instant::now() < end, "not within {LIMIT:?}: {what}");
+        std::thread::yield_now();
+    }
+}
