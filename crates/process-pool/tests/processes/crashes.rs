@@ -203,6 +203,8 @@ fn a_job_that_its_worker_had_not_read_is_another_workers() {
     });
 }
 
+/// Where there is no pidfd, only the end of the stream tells.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_crash_is_seen_though_a_child_holds_the_stream() {
     fn leave_a_child((): ()) {
