@@ -18,11 +18,11 @@ const TOP: f64 = 92.0;
 /// Colours that are readable on the panel, which is light or dark as the reader's system is.
 const STYLE: &str = "\
 .panel{fill:#ffffff;stroke:#d0d7de}.ink{fill:#1f2328}.soft{fill:#59636e}.line{stroke:#d0d7de}.one{stroke:#59636e}\
-.c0{fill:#0969da}.c1{fill:#6e7781}.c2{fill:#a475f9}.c3{fill:#c8a8fb}.c4{fill:#2da44e}.c5{fill:#8bd3a0}.c6{fill:#bf8700}\
+.c0{fill:#0969da}.c1{fill:#6e7781}.c2{fill:#a475f9}.c3{fill:#c8a8fb}.c4{fill:#2da44e}.c5{fill:#8bd3a0}.c6{fill:#1b7c83}.c7{fill:#bf8700}\
 .halo{paint-order:stroke;stroke:#ffffff;stroke-width:3px}.floor{stroke:#cf222e}.goal{fill:#ffffff;stroke:#1f2328}.whisker{stroke:#1f2328}\
 @media (prefers-color-scheme:dark){\
 .panel{fill:#161b22;stroke:#30363d}.ink{fill:#e6edf3}.soft{fill:#9198a1}.line{stroke:#30363d}.one{stroke:#9198a1}\
-.c0{fill:#58a6ff}.c1{fill:#8b949e}.c2{fill:#a371f7}.c3{fill:#6e40c9}.c4{fill:#3fb950}.c5{fill:#1f6f35}.c6{fill:#d29922}\
+.c0{fill:#58a6ff}.c1{fill:#8b949e}.c2{fill:#a371f7}.c3{fill:#6e40c9}.c4{fill:#3fb950}.c5{fill:#1f6f35}.c6{fill:#39c5cf}.c7{fill:#d29922}\
 .halo{stroke:#161b22}.floor{stroke:#ff7b72}.goal{fill:#161b22;stroke:#e6edf3}.whisker{stroke:#e6edf3}}\
 text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\
 .title{font-size:17px;font-weight:600}.small{font-size:10.5px}.bold{font-weight:600}";
