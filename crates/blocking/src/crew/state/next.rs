@@ -166,7 +166,6 @@ impl State {
     /// Calls `n` who rest, or starts as many as are missing: not more than jobs that wait.
     fn send_for(&mut self, n: usize, config: &Config) -> Help {
         let n = n.min(self.queue.len());
-        self.served_at_call = self.served;
         let mut help = Help::default();
         while help.called.len() < n {
             let Some(slot) = self.idle.pop() else { break };
@@ -180,6 +179,9 @@ impl State {
         let missing = n - help.called.len();
         if missing > 0 && self.starting == 0 && (self.threads == 0 || !self.is_refused()) {
             help.starts = self.grow(missing, config);
+        }
+        if !help.called.is_empty() || help.starts > 0 {
+            self.served_at_call = self.served;
         }
         help
     }
