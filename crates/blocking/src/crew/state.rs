@@ -22,6 +22,9 @@ use std::time::Duration;
 /// a job, and limits are lifted by people.
 const REFUSED: Duration = Duration::from_millis(100);
 
+/// A thread that has not arrived after so many stalls is not waited for. A guess: a start takes half a stall.
+const OVERDUE: u32 = 10;
+
 /// A queue that is longer is looked through for jobs whose futures were dropped: rarely enough to cost nothing, and
 /// often enough that those who give up on a pool that hangs do not fill the memory.
 const LONG: usize = 4096;
@@ -45,8 +48,10 @@ pub(super) struct State {
     searching: usize,
     // All threads, from the decision to start one until it leaves.
     pub(super) threads: usize,
-    // Of those, the ones that have not arrived: while there are any, no more are started.
+    // Of those, the ones that have not arrived: while there are any that are not overdue, no more are started.
     pub(super) starting: usize,
+    // When it was decided to start one last.
+    grown: Duration,
     // Starts whose starter has not put the handle away yet.
     pub(super) launching: usize,
     // Jobs that were taken by threads which were awake already: how fast the queue is served.
@@ -54,6 +59,8 @@ pub(super) struct State {
     // What `served` was when somebody was called or started last, and at the lookout's last look.
     served_at_call: u64,
     served_at_look: u64,
+    // The lookout has left what waits to threads on their way.
+    has_waited: bool,
     pub(super) closed: bool,
     // Why it is closed, if its initializer panicked.
     pub(super) broken: Option<std::sync::Arc<str>>,
@@ -82,10 +89,12 @@ impl Default for State {
             searching: 0,
             threads: 0,
             starting: 0,
+            grown: Duration::ZERO,
             launching: 0,
             served: 0,
             served_at_call: 0,
             served_at_look: 0,
+            has_waited: false,
             closed: false,
             broken: None,
             refused: None,
@@ -118,7 +127,13 @@ impl State {
         self.threads += n;
         self.starting += n;
         self.launching += n;
+        self.grown = clock::now();
         n
+    }
+
+    /// Whether the threads on their way are so late that they are not waited for: somebody's hook may hang.
+    fn is_overdue(&self, config: &Config) -> bool {
+        clock::now().saturating_sub(self.grown) > config.stall.saturating_mul(OVERDUE)
     }
 
     /// Whether the system refused a thread a short while ago.

@@ -417,3 +417,38 @@ fn pool_deadlock_is_told() {
         assert_eq!(pool.shutdown(EVER).still_running, 0);
     });
 }
+
+/// Race: a thread hangs in its initializer while the others come to rest, and two more jobs come, the first of which
+/// waits for the second: a lookout takes that, though a thread is on its way.
+///
+/// Mutation `blocking-lookout-waits-for-the-late`: it leaves the job to the thread on its way, and looks on for ever.
+#[test]
+fn pool_lookout_meets_a_thread_that_hangs() {
+    explore("pool_lookout_meets_a_thread_that_hangs", || {
+        let mut config = Config::default();
+        config.max_threads = 3;
+        config.stall = Duration::ZERO;
+        let (late, there) = (Arc::new(Gate::default()), Arc::new(AtomicUsize::new(0)));
+        config.initializer = Some(std::sync::Arc::new({
+            let late = Arc::clone(&late);
+            move || {
+                if there.fetch_add(1, Ordering::Relaxed) == 2 {
+                    late.pass();
+                }
+            }
+        }));
+        let pool = Pool::new(config);
+        let tiny = [pool.unblock(|| ()), pool.unblock(|| ()), pool.unblock(|| ())];
+        for job in tiny {
+            assert!(block_on(job).is_ok());
+        }
+        let gate = Arc::new(Gate::default());
+        let first = {
+            let gate = Arc::clone(&gate);
+            pool.unblock(move || gate.pass())
+        };
+        assert!(block_on(pool.unblock(move || gate.open())).is_ok());
+        late.open();
+        drop((first, pool));
+    });
+}
