@@ -20,7 +20,7 @@ use kasasagi_primitive::sync::{Arc, Condvar, Mutex};
 use kasasagi_primitive::thread::{self, JoinHandle};
 use kasasagi_primitive::wake_batch::wake_caught;
 use kasasagi_primitive::{CachePadded, MODEL, thread_local};
-use state::State;
+use state::{Help, State};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
@@ -158,7 +158,7 @@ impl Crew {
         builder.spawn(move || crew.work(id))
     }
 
-    /// `n` threads will not come. Those there are do the work; without any, nobody will.
+    /// `n` threads will not come. Those there are do the work; without any that does not wait for it, nobody will.
     fn refused(&self, n: usize, error: &io::Error) {
         let (stranded, wakers) = {
             let mut state = self.shared.state.lock();
@@ -166,7 +166,7 @@ impl Crew {
             state.starting -= n;
             state.launching -= n;
             state.refused = Some(clock::now());
-            let nobody = state.threads == 0;
+            let nobody = state.threads == 0 || state.is_deadlocked(&self.shared.config);
             let stranded = if nobody { mem::take(&mut state.queue) } else { VecDeque::new() };
             (stranded, state.wakers_at_the_end())
         };
@@ -304,8 +304,16 @@ impl Crew {
             drop(mine);
             return Err(BlockingError::Deadlock { threads });
         }
+        // A thread that was refused may be granted by now, and nobody else may come to ask.
+        let help = if state.queue.is_empty() {
+            Help::default()
+        } else {
+            state.help_for_new(&self.shared.config)
+        };
         drop(state);
-        Ok(Waiting { crew: self.clone(), job })
+        let waiting = Waiting { crew: self.clone(), job };
+        self.bring(help);
+        Ok(waiting)
     }
 }
 

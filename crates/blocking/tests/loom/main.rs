@@ -452,3 +452,28 @@ fn pool_lookout_meets_a_thread_that_hangs() {
         drop((first, pool));
     });
 }
+
+/// Race: a thread that was on its way is refused while the only other one begins to wait for a job of its own pool: it
+/// relied on the one on its way, and is told that nobody comes.
+///
+/// Mutation `blocking-refusal-strands-those-who-wait`: as long as there is a thread, the queue is left to it.
+#[test]
+fn pool_refusal_meets_a_wait_of_its_own() {
+    explore("pool_refusal_meets_a_wait_of_its_own", || {
+        let mut config = Config::default();
+        config.max_threads = 2;
+        config.stall = EVER;
+        let granted = AtomicUsize::new(1);
+        config.before_thread =
+            Some(std::sync::Arc::new(move || match granted.swap(0, Ordering::Relaxed) {
+                0 => Err(std::io::ErrorKind::WouldBlock.into()),
+                _ => Ok(()),
+            }));
+        let pool = Pool::new(config);
+        let inside = pool.clone();
+        let outer = pool.unblock(move || drop(inside.unblock(|| ()).wait()));
+        pool.unblock(|| ()).detach();
+        assert!(block_on(outer).is_ok());
+        drop(pool);
+    });
+}
