@@ -237,14 +237,14 @@ impl Crew {
         let start = clock::now();
         let (remaining, jobs, exited) = {
             let mut state = self.shared.state.lock();
-            while state.threads > own || state.launching > 0 {
+            while state.present() > own || state.launching > 0 {
                 let spent = clock::now().saturating_sub(start);
                 let Some(rest) = limit.checked_sub(spent).filter(|rest| !rest.is_zero()) else {
                     break;
                 };
                 self.shared.left.wait_for(&mut state, rest);
             }
-            (state.threads - own, state.running(number), mem::take(&mut state.exited))
+            (state.present() - own, state.running(number), mem::take(&mut state.exited))
         };
         join(exited);
         (remaining, jobs)
@@ -296,8 +296,12 @@ impl Crew {
     /// If nobody is left who could run it.
     pub(crate) fn wait_for(&self, job: AnyJob) -> Result<Waiting, BlockingError> {
         let mut state = self.shared.state.lock();
-        state.waits.push(AnyJob::clone(&job));
-        if state.is_deadlocked(&self.shared.config) {
+        // In its last hook, it is none of those who could run it.
+        let is_stopping = state.stopping.contains(&NUMBER.with(Cell::get));
+        if !is_stopping {
+            state.waits.push(AnyJob::clone(&job));
+        }
+        if !is_stopping && state.is_deadlocked(&self.shared.config) {
             let mine = state.waits.pop();
             let threads = state.threads;
             drop(state);

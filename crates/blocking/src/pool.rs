@@ -71,9 +71,13 @@ impl Pool {
     /// A pool without threads; the first closure starts one.
     ///
     /// # Panics
-    /// When `max_threads` is 0.
+    /// When `max_threads` is 0, or `thread_name` has a NUL in it.
     #[track_caller]
     pub fn new(config: Config) -> Self {
+        assert!(
+            !config.thread_name.contains('\0'),
+            "`Config::thread_name` has a NUL in it, which no thread's name can have: take it out"
+        );
         assert!(config.max_threads > 0, "a pool needs `Config::max_threads` to be at least 1");
         Self { owner: Arc::new(Owner { crew: Crew::new(config) }) }
     }

@@ -18,19 +18,16 @@ impl Crew {
         if let Some(hook) = &config.on_thread_start {
             contained(|| hook());
         }
-        let is_counted = if self.initialize() {
-            self.serve(&place)
+        if self.initialize() {
+            self.serve(&place);
         } else {
             self.shared.state.lock().starting -= 1;
-            true
-        };
+        }
         if let Some(hook) = &config.on_thread_stop {
             contained(|| hook());
         }
-        if is_counted {
-            let left = self.shared.state.lock().leave(id);
-            self.gone(left);
-        }
+        let left = self.shared.state.lock().leave(id);
+        self.gone(left);
         let mine = CREW.with(|crew| crew.replace(None));
         drop(mine);
     }
@@ -45,8 +42,8 @@ impl Crew {
         false
     }
 
-    /// From the arrival until there is nothing more to do. Says whether the books still count the thread.
-    fn serve(&self, place: &Place) -> bool {
+    /// From the arrival until there is nothing more to do.
+    fn serve(&self, place: &Place) {
         let before_rest = || {
             if let Some(before_rest) = self.shared.config.before_rest {
                 contained(before_rest);
@@ -72,7 +69,7 @@ impl Crew {
                 Step::Rest => {
                     if !place.wait_for(self.shared.config.keep_alive) {
                         if self.retire(place) {
-                            return false;
+                            return;
                         }
                         // Somebody took it off the stack, and calls it.
                         place.wait();
@@ -86,7 +83,7 @@ impl Crew {
                         self.look(place)
                     }
                 }
-                Step::Leave => return true,
+                Step::Leave => return,
             };
         }
     }
@@ -136,16 +133,13 @@ impl Crew {
 
     /// The keep-alive is over: leaves, unless somebody has taken the thread off the stack meanwhile.
     fn retire(&self, place: &Place) -> bool {
-        let left = {
-            let mut state = self.shared.state.lock();
-            let Some(at) = state.idle.iter().position(|idle| idle.id == place.slot.id) else {
-                return false;
-            };
-            state.idle.remove(at);
-            // In the same breath: counted as a thread, it would be relied on for the next job.
-            state.leave(place.slot.id)
+        let mut state = self.shared.state.lock();
+        let Some(at) = state.idle.iter().position(|idle| idle.id == place.slot.id) else {
+            return false;
         };
-        self.gone(left);
+        state.idle.remove(at);
+        // In the same breath: counted as a thread, it would be relied on for the next job.
+        state.begin_to_stop(place.slot.id);
         true
     }
 

@@ -61,6 +61,8 @@ pub(super) struct State {
     served_at_look: u64,
     // The lookout has left what waits to threads on their way.
     has_waited: bool,
+    // Threads, by number, that are counted no more and have not ended: the keep-alive is over, and a hook may run.
+    pub(super) stopping: Vec<usize>,
     pub(super) closed: bool,
     // Why it is closed, if its initializer panicked.
     pub(super) broken: Option<std::sync::Arc<str>>,
@@ -95,6 +97,7 @@ impl Default for State {
             served_at_call: 0,
             served_at_look: 0,
             has_waited: false,
+            stopping: Vec::new(),
             closed: false,
             broken: None,
             refused: None,
@@ -190,9 +193,18 @@ impl State {
         stuck >= most && self.starting == 0
     }
 
+    /// The keep-alive of a thread is over: it works no more, and has not left.
+    pub(super) fn begin_to_stop(&mut self, id: usize) {
+        self.threads -= 1;
+        self.stopping.push(id);
+    }
+
     /// Takes a leaving thread out of the books.
     pub(super) fn leave(&mut self, id: usize) -> Left {
-        self.threads -= 1;
+        match self.stopping.iter().position(|stopping| *stopping == id) {
+            Some(at) => drop(self.stopping.swap_remove(at)),
+            None => self.threads -= 1,
+        }
         let exited = mem::take(&mut self.exited);
         match self.handles.remove(&id) {
             Some(handle) => self.exited.push(handle),
@@ -213,9 +225,14 @@ impl State {
         called
     }
 
+    /// All threads that have not left, whether they work or not.
+    pub(super) fn present(&self) -> usize {
+        self.threads + self.stopping.len()
+    }
+
     /// Whether all threads have left, and none is being started.
     pub(super) fn is_deserted(&self) -> bool {
-        self.threads == 0 && self.launching == 0
+        self.present() == 0 && self.launching == 0
     }
 
     /// Whom to tell that all have left, if they have.

@@ -477,3 +477,26 @@ fn pool_refusal_meets_a_wait_of_its_own() {
         drop(pool);
     });
 }
+
+/// Race: a thread's keep-alive is over, and it is in its last hook, while the pool is shut down with a limit of nothing,
+/// and then without one: the first says that it is there or that it has left, and does not wait; the second does.
+///
+/// Mutation `blocking-stopping-is-gone`: it is taken for one that has left, and joined without limit.
+#[test]
+fn pool_shutdown_meets_a_stop_hook() {
+    explore("pool_shutdown_meets_a_stop_hook", || {
+        let gate = Arc::new(Gate::default());
+        let mut config = Config::default();
+        config.max_threads = 1;
+        config.keep_alive = Duration::ZERO;
+        config.on_thread_stop = Some(std::sync::Arc::new({
+            let gate = Arc::clone(&gate);
+            move || gate.pass()
+        }));
+        let pool = Pool::new(config);
+        assert!(block_on(pool.unblock(|| ())).is_ok());
+        assert_eq!(pool.shutdown(Duration::ZERO).still_running, 1);
+        gate.open();
+        assert_eq!(pool.shutdown(EVER).still_running, 0);
+    });
+}
