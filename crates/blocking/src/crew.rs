@@ -167,21 +167,34 @@ impl Crew {
             state.launching -= n;
             state.refused = Some(clock::now());
             let nobody = state.threads == 0 || state.is_deadlocked(&self.shared.config);
-            let stranded = if nobody { mem::take(&mut state.queue) } else { VecDeque::new() };
+            let stranded = if nobody { state.strand() } else { VecDeque::new() };
+            self.shared.show(&state);
             (stranded, state.wakers_at_the_end())
         };
         self.shared.left.notify_all();
         wakers.into_iter().for_each(wake_caught);
-        for job in stranded {
-            contained(|| job.cancel(BlockingError::NoThread(copy(error))));
+        self.cancel_all(stranded, || BlockingError::NoThread(copy(error)));
+    }
+
+    /// Ends jobs that will not run. The crew is not quiet before whoever waits for them has been woken.
+    fn cancel_all(&self, jobs: VecDeque<AnyJob>, why: impl Fn() -> BlockingError) {
+        let n = jobs.len();
+        if n == 0 {
+            return;
         }
+        for job in jobs {
+            contained(|| job.cancel(why()));
+            contained(|| drop(job));
+        }
+        let on_quiet = self.shared.state.lock().end_all(n);
+        contained(|| on_quiet.inspect(|on_quiet| on_quiet()));
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
         self.shared.state.lock().is_quiet()
     }
 
-    /// Has `f` called whenever the last job has ended, until the crew is closed.
+    /// Has `f` called whenever the last job has ended, until the crew is closed and quiet.
     pub(crate) fn on_quiet(&self, f: OnQuiet) {
         let mut state = self.shared.state.lock();
         let old = if state.closed { Some(f) } else { state.on_quiet.replace(f) };
@@ -195,10 +208,18 @@ impl Crew {
             let mut state = self.shared.state.lock();
             state.closed = true;
             // Who finds no work left sends the lookout away.
-            (state.call_all(), state.on_quiet.take())
+            (state.call_all(), state.told_when_quiet())
         };
         drop(on_quiet);
         called.iter().for_each(|slot| slot.call());
+    }
+
+    /// The last handle is gone: closes, unless that was done, in one way or the other.
+    pub(crate) fn close_if_open(&self) {
+        let is_open = !self.shared.state.lock().closed;
+        if is_open {
+            self.close();
+        }
     }
 
     /// Takes no more jobs, cancels those that wait, sends idle threads away.
@@ -212,40 +233,54 @@ impl Crew {
     }
 
     fn close_for(&self, broken: Option<std::sync::Arc<str>>) {
-        let (queue, called, on_quiet, why) = {
+        let (called, on_quiet, stranded, why) = {
             let mut state = self.shared.state.lock();
             state.closed = true;
             if broken.is_some() && state.broken.is_none() {
                 state.broken = broken;
             }
-            let queue = mem::take(&mut state.queue);
+            // Nobody is told of a crew that was quiet before.
+            let on_quiet = state.told_when_quiet();
+            let stranded = state.strand();
             self.shared.show(&state);
-            (queue, state.call_all(), state.on_quiet.take(), state.broken.clone())
+            (state.call_all(), on_quiet, stranded, state.broken.clone())
         };
         drop(on_quiet);
         called.iter().for_each(|slot| slot.call());
-        for job in queue {
-            contained(|| job.cancel(BlockingError::closed(why.clone())));
-        }
+        self.cancel_all(stranded, || BlockingError::closed(why.clone()));
     }
 
-    /// Waits until all threads but the caller's own have left, `limit` at most; says how many have not, and what they
-    /// run.
+    /// Waits until all threads have left but the caller's own, and those that wait so themselves, `limit` at most; says how
+    /// many have not, and what they run.
     pub(crate) fn wait(&self, limit: Duration) -> (usize, Vec<JobInfo>) {
         let number = if self.is_own_thread() { NUMBER.with(Cell::get) } else { 0 };
         let own = usize::from(number > 0);
         let start = clock::now();
-        let (remaining, jobs, exited) = {
-            let mut state = self.shared.state.lock();
-            while state.present() > own || state.launching > 0 {
-                let spent = clock::now().saturating_sub(start);
-                let Some(rest) = limit.checked_sub(spent).filter(|rest| !rest.is_zero()) else {
-                    break;
-                };
-                self.shared.left.wait_for(&mut state, rest);
+        let mut state = self.shared.state.lock();
+        let joined = state.joined;
+        state.joining += own;
+        if state.joining > own {
+            self.shared.left.notify_all();
+        }
+        let remaining = loop {
+            let remaining = state.present() - own * state.joining;
+            // Those who wait with it have been told so, and need not be there any more.
+            if own > 0 && state.joined > joined {
+                break 0;
             }
-            (state.present() - own, state.running(number), mem::take(&mut state.exited))
+            if remaining == 0 && state.launching == 0 {
+                state.joined += own as u64;
+                break 0;
+            }
+            let spent = clock::now().saturating_sub(start);
+            let Some(rest) = limit.checked_sub(spent).filter(|rest| !rest.is_zero()) else {
+                break remaining;
+            };
+            self.shared.left.wait_for(&mut state, rest);
         };
+        state.joining -= own;
+        let (jobs, exited) = (state.running(number), mem::take(&mut state.exited));
+        drop(state);
         join(exited);
         (remaining, jobs)
     }
@@ -334,6 +369,11 @@ impl Drop for Waiting {
 /// Joins threads that have nothing left to do but to end.
 fn join(threads: Vec<JoinHandle<()>>) {
     for thread in threads {
+        // Nobody joins itself, as a thread would whose thread-locals end the pool.
+        #[cfg(not(kasasagi_loom))]
+        if thread.thread().id() == thread::current().id() {
+            continue;
+        }
         // A job's panic is contained; one of the crew's own has been reported by the panic hook.
         drop(thread.join());
     }

@@ -95,15 +95,12 @@ impl Crew {
             let job = if from == From::Job { state.end(&place.slot) } else { None };
             let (step, help) = state.next(&place.slot, from, &self.shared.config);
             self.shared.show(&state);
-            let quiet = from == From::Job && state.is_quiet();
-            let on_quiet = if quiet { state.on_quiet.clone() } else { None };
+            let on_quiet = if from == From::Job { state.told_when_quiet() } else { None };
             (job, step, help, on_quiet)
         };
         self.bring(help);
         contained(|| drop(job));
-        if let Some(on_quiet) = on_quiet {
-            contained(|| on_quiet());
-        }
+        contained(|| on_quiet.inspect(|on_quiet| on_quiet()));
         step
     }
 

@@ -35,6 +35,8 @@ pub(super) struct State {
     sweep_at: usize,
     // Jobs that were taken by a thread which has not come back from them, with its number.
     running: Vec<(usize, AnyJob)>,
+    // Jobs that were taken out of the queue to be cancelled, and have not been.
+    ending: usize,
     // Jobs that threads of this crew wait for inside a job of their own.
     pub(super) waits: Vec<AnyJob>,
     // Called when neither queued nor running jobs are left, without the lock.
@@ -63,6 +65,9 @@ pub(super) struct State {
     has_waited: bool,
     // Threads, by number, that are counted no more and have not ended: the keep-alive is over, and a hook may run.
     pub(super) stopping: Vec<usize>,
+    // Threads of this crew that wait in a job for all others to leave, and how often that was reached.
+    pub(super) joining: usize,
+    pub(super) joined: u64,
     pub(super) closed: bool,
     // Why it is closed, if its initializer panicked.
     pub(super) broken: Option<std::sync::Arc<str>>,
@@ -83,6 +88,7 @@ impl Default for State {
             queue: VecDeque::new(),
             sweep_at: LONG,
             running: Vec::new(),
+            ending: 0,
             waits: Vec::new(),
             on_quiet: None,
             idle: Vec::new(),
@@ -98,6 +104,8 @@ impl Default for State {
             served_at_look: 0,
             has_waited: false,
             stopping: Vec::new(),
+            joining: 0,
+            joined: 0,
             closed: false,
             broken: None,
             refused: None,
@@ -161,9 +169,31 @@ impl State {
         others.map(|(_, job)| job.info().clone()).collect()
     }
 
-    /// Whether no job is queued or running. One that runs does so until all whom it woke have been woken.
+    /// Whether no job is queued, running or being cancelled. One that runs does so until all whom it woke have been woken.
     pub(super) fn is_quiet(&self) -> bool {
-        self.running.is_empty() && self.queue.is_empty()
+        self.running.is_empty() && self.queue.is_empty() && self.ending == 0
+    }
+
+    /// Whom to tell that the crew is quiet, if it is. Of a closed one nobody is told again.
+    pub(super) fn told_when_quiet(&mut self) -> Option<OnQuiet> {
+        match self.is_quiet() {
+            true if self.closed => self.on_quiet.take(),
+            true => self.on_quiet.clone(),
+            false => None,
+        }
+    }
+
+    /// Takes all that waits, to be cancelled; what [`end_all`](Self::end_all) is told of then.
+    pub(super) fn strand(&mut self) -> VecDeque<AnyJob> {
+        let all = mem::take(&mut self.queue);
+        self.ending += all.len();
+        all
+    }
+
+    /// Notes that so many have been cancelled.
+    pub(super) fn end_all(&mut self, n: usize) -> Option<OnQuiet> {
+        self.ending -= n;
+        self.told_when_quiet()
     }
 
     /// Queues a job. Now and then those that nobody wants any more are taken out of a long queue, and given out.
