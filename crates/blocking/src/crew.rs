@@ -20,7 +20,7 @@ use kasasagi_primitive::sync::{Arc, Condvar, Mutex};
 use kasasagi_primitive::thread::{self, JoinHandle};
 use kasasagi_primitive::wake_batch::wake_caught;
 use kasasagi_primitive::{CachePadded, MODEL, thread_local};
-use state::{Help, State};
+use state::{Exited, Help, State};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
@@ -36,6 +36,11 @@ thread_local! {
 thread_local! {
     // Which of its threads this is; none is 0.
     static NUMBER: Cell<usize> = Cell::new(0)
+}
+
+thread_local! {
+    // The crew, as an address, and the number of a thread that has left it and is about to end.
+    static LEFT: Cell<(usize, usize)> = Cell::new((0, 0))
 }
 
 /// A handle of the crew; each of its threads has one.
@@ -129,7 +134,7 @@ impl Crew {
                     state.launching -= 1;
                     if let Some(at) = state.early.iter().position(|early| *early == id) {
                         state.early.swap_remove(at);
-                        state.exited.push(handle);
+                        state.exited.push(Exited { id, thread: handle });
                     } else {
                         state.handles.insert(id, handle);
                     }
@@ -281,7 +286,7 @@ impl Crew {
         state.joining -= own;
         let (jobs, exited) = (state.running(number), mem::take(&mut state.exited));
         drop(state);
-        join(exited);
+        self.join(exited);
         (remaining, jobs)
     }
 
@@ -302,8 +307,20 @@ impl Crew {
         }
         let exited = mem::take(&mut state.exited);
         drop(state);
-        join(exited);
+        self.join(exited);
         Poll::Ready(())
+    }
+
+    /// Joins threads that have nothing left to do but to end.
+    fn join(&self, exited: Vec<Exited>) {
+        let me = LEFT.try_with(Cell::get).ok().filter(|(crew, _)| *crew == self.address());
+        for Exited { id, thread } in exited {
+            // Nobody joins itself, as a thread would whose thread-locals end the pool.
+            if me.is_none_or(|(_, me)| me != id) {
+                // A job's panic is contained; one of the crew's own has been reported by the panic hook.
+                drop(thread.join());
+            }
+        }
     }
 
     /// Whether the calling thread is one of this crew's.
@@ -363,19 +380,6 @@ impl Drop for Waiting {
         let mine = at.map(|at| state.waits.swap_remove(at));
         drop(state);
         drop(mine);
-    }
-}
-
-/// Joins threads that have nothing left to do but to end.
-fn join(threads: Vec<JoinHandle<()>>) {
-    for thread in threads {
-        // Nobody joins itself, as a thread would whose thread-locals end the pool.
-        #[cfg(not(kasasagi_loom))]
-        if thread.thread().id() == thread::current().id() {
-            continue;
-        }
-        // A job's panic is contained; one of the crew's own has been reported by the panic hook.
-        drop(thread.join());
     }
 }
 

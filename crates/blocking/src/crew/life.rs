@@ -1,7 +1,7 @@
 //! A thread's life: it arrives, takes jobs, searches, rests, looks out, leaves.
 
 use super::state::{From, Help, Left, Step};
-use super::{CREW, Crew, NUMBER, join};
+use super::{CREW, Crew, LEFT, NUMBER};
 use crate::job::{caught, contained};
 use crate::slot::Place;
 use crate::spin::Spin;
@@ -26,6 +26,7 @@ impl Crew {
         if let Some(hook) = &config.on_thread_stop {
             contained(|| hook());
         }
+        LEFT.with(|left| left.set((self.address(), id)));
         let left = self.shared.state.lock().leave(id);
         self.gone(left);
         let mine = CREW.with(|crew| crew.replace(None));
@@ -147,6 +148,6 @@ impl Crew {
         }
         self.shared.left.notify_all();
         wakers.into_iter().for_each(wake_caught);
-        join(exited);
+        self.join(exited);
     }
 }

@@ -76,7 +76,7 @@ pub(super) struct State {
     // Threads that left before their handle was put away.
     pub(super) early: Vec<usize>,
     // Threads that have left, to be joined by the next who comes by.
-    pub(super) exited: Vec<JoinHandle<()>>,
+    pub(super) exited: Vec<Exited>,
     // Who waits for the last thread to leave, in tasks.
     pub(super) leaving: Vec<Waker>,
     pub(super) next_id: usize,
@@ -118,9 +118,15 @@ impl Default for State {
     }
 }
 
+/// A thread that has left.
+pub(super) struct Exited {
+    pub(super) id: usize,
+    pub(super) thread: JoinHandle<()>,
+}
+
 /// Who has left, and whom the one who leaves has to tell.
 pub(super) struct Left {
-    pub(super) exited: Vec<JoinHandle<()>>,
+    pub(super) exited: Vec<Exited>,
     pub(super) lookout: Option<Arc<Slot>>,
     pub(super) wakers: Vec<Waker>,
 }
@@ -237,7 +243,7 @@ impl State {
         }
         let exited = mem::take(&mut self.exited);
         match self.handles.remove(&id) {
-            Some(handle) => self.exited.push(handle),
+            Some(thread) => self.exited.push(Exited { id, thread }),
             None => self.early.push(id),
         }
         // Nothing to look out for any more; while there is, somebody works and will come by here.

@@ -59,7 +59,7 @@ struct Lent<T> {
     /// It is part of a cleanup, and hears no request, not even its own.
     deaf: bool,
     /// The closure was not run, and the task is to end for that.
-    not_run: Option<BlockingError>,
+    not_run: Option<Box<BlockingError>>,
 }
 
 /// What is spawned.
@@ -79,7 +79,7 @@ impl<T> Future for Lent<T> {
                     panic_site::put(place);
                     resume_unwind(payload)
                 }
-                Err(why) => self.not_run = Some(why),
+                Err(why) => self.not_run = Some(Box::new(why)),
             }
         }
         if let Some(why) = &self.not_run {
