@@ -59,8 +59,15 @@ fn pool_refusal_meets_a_wait_of_its_own() {
                 _ => Ok(()),
             }));
         let pool = Pool::new(config);
-        let inside = pool.clone();
-        let outer = pool.unblock(move || drop(inside.unblock(|| ()).wait()));
+        let (inside, begun) = (pool.clone(), Arc::new(Gate::default()));
+        let outer = {
+            let begun = Arc::clone(&begun);
+            pool.unblock(move || {
+                begun.open();
+                drop(inside.unblock(|| ()).wait());
+            })
+        };
+        begun.pass();
         pool.unblock(|| ()).detach();
         assert!(block_on(outer).is_ok());
         drop(pool);
