@@ -20,7 +20,7 @@ use kasasagi_primitive::sync::{Arc, Condvar, Mutex};
 use kasasagi_primitive::thread::{self, JoinHandle};
 use kasasagi_primitive::wake_batch::wake_caught;
 use kasasagi_primitive::{CachePadded, MODEL, thread_local};
-use state::State;
+use state::{Exited, Help, State};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
@@ -36,6 +36,11 @@ thread_local! {
 thread_local! {
     // Which of its threads this is; none is 0.
     static NUMBER: Cell<usize> = Cell::new(0)
+}
+
+thread_local! {
+    // The crew, as an address, and the number of a thread that has left it and is about to end.
+    static LEFT: Cell<(usize, usize)> = Cell::new((0, 0))
 }
 
 /// A handle of the crew; each of its threads has one.
@@ -129,7 +134,7 @@ impl Crew {
                     state.launching -= 1;
                     if let Some(at) = state.early.iter().position(|early| *early == id) {
                         state.early.swap_remove(at);
-                        state.exited.push(handle);
+                        state.exited.push(Exited { id, thread: handle });
                     } else {
                         state.handles.insert(id, handle);
                     }
@@ -158,7 +163,7 @@ impl Crew {
         builder.spawn(move || crew.work(id))
     }
 
-    /// `n` threads will not come. Those there are do the work; without any, nobody will.
+    /// `n` threads will not come. Those there are do the work; without any that does not wait for it, nobody will.
     fn refused(&self, n: usize, error: &io::Error) {
         let (stranded, wakers) = {
             let mut state = self.shared.state.lock();
@@ -166,22 +171,35 @@ impl Crew {
             state.starting -= n;
             state.launching -= n;
             state.refused = Some(clock::now());
-            let nobody = state.threads == 0;
-            let stranded = if nobody { mem::take(&mut state.queue) } else { VecDeque::new() };
+            let nobody = state.threads == 0 || state.is_deadlocked(&self.shared.config);
+            let stranded = if nobody { state.strand() } else { VecDeque::new() };
+            self.shared.show(&state);
             (stranded, state.wakers_at_the_end())
         };
         self.shared.left.notify_all();
         wakers.into_iter().for_each(wake_caught);
-        for job in stranded {
-            contained(|| job.cancel(BlockingError::NoThread(copy(error))));
+        self.cancel_all(stranded, || BlockingError::NoThread(copy(error)));
+    }
+
+    /// Ends jobs that will not run. The crew is not quiet before whoever waits for them has been woken.
+    fn cancel_all(&self, jobs: VecDeque<AnyJob>, why: impl Fn() -> BlockingError) {
+        let n = jobs.len();
+        if n == 0 {
+            return;
         }
+        for job in jobs {
+            contained(|| job.cancel(why()));
+            contained(|| drop(job));
+        }
+        let on_quiet = self.shared.state.lock().end_all(n);
+        contained(|| on_quiet.inspect(|on_quiet| on_quiet()));
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
         self.shared.state.lock().is_quiet()
     }
 
-    /// Has `f` called whenever the last job has ended, until the crew is closed.
+    /// Has `f` called whenever the last job has ended, until the crew is closed and quiet.
     pub(crate) fn on_quiet(&self, f: OnQuiet) {
         let mut state = self.shared.state.lock();
         let old = if state.closed { Some(f) } else { state.on_quiet.replace(f) };
@@ -195,10 +213,18 @@ impl Crew {
             let mut state = self.shared.state.lock();
             state.closed = true;
             // Who finds no work left sends the lookout away.
-            (state.call_all(), state.on_quiet.take())
+            (state.call_all(), state.told_when_quiet())
         };
         drop(on_quiet);
         called.iter().for_each(|slot| slot.call());
+    }
+
+    /// The last handle is gone: closes, unless that was done, in one way or the other.
+    pub(crate) fn close_if_open(&self) {
+        let is_open = !self.shared.state.lock().closed;
+        if is_open {
+            self.close();
+        }
     }
 
     /// Takes no more jobs, cancels those that wait, sends idle threads away.
@@ -212,41 +238,55 @@ impl Crew {
     }
 
     fn close_for(&self, broken: Option<std::sync::Arc<str>>) {
-        let (queue, called, on_quiet, why) = {
+        let (called, on_quiet, stranded, why) = {
             let mut state = self.shared.state.lock();
             state.closed = true;
             if broken.is_some() && state.broken.is_none() {
                 state.broken = broken;
             }
-            let queue = mem::take(&mut state.queue);
+            // Nobody is told of a crew that was quiet before.
+            let on_quiet = state.told_when_quiet();
+            let stranded = state.strand();
             self.shared.show(&state);
-            (queue, state.call_all(), state.on_quiet.take(), state.broken.clone())
+            (state.call_all(), on_quiet, stranded, state.broken.clone())
         };
         drop(on_quiet);
         called.iter().for_each(|slot| slot.call());
-        for job in queue {
-            contained(|| job.cancel(BlockingError::closed(why.clone())));
-        }
+        self.cancel_all(stranded, || BlockingError::closed(why.clone()));
     }
 
-    /// Waits until all threads but the caller's own have left, `limit` at most; says how many have not, and what they
-    /// run.
+    /// Waits until all threads have left but the caller's own, and those that wait so themselves, `limit` at most; says how
+    /// many have not, and what they run.
     pub(crate) fn wait(&self, limit: Duration) -> (usize, Vec<JobInfo>) {
         let number = if self.is_own_thread() { NUMBER.with(Cell::get) } else { 0 };
         let own = usize::from(number > 0);
         let start = clock::now();
-        let (remaining, jobs, exited) = {
-            let mut state = self.shared.state.lock();
-            while state.threads > own || state.launching > 0 {
-                let spent = clock::now().saturating_sub(start);
-                let Some(rest) = limit.checked_sub(spent).filter(|rest| !rest.is_zero()) else {
-                    break;
-                };
-                self.shared.left.wait_for(&mut state, rest);
+        let mut state = self.shared.state.lock();
+        let joined = state.joined;
+        state.joining += own;
+        if state.joining > own {
+            self.shared.left.notify_all();
+        }
+        let remaining = loop {
+            let remaining = state.present() - own * state.joining;
+            // Those who wait with it have been told so, and need not be there any more.
+            if own > 0 && state.joined > joined {
+                break 0;
             }
-            (state.threads - own, state.running(number), mem::take(&mut state.exited))
+            if remaining == 0 && state.launching == 0 {
+                state.joined += own as u64;
+                break 0;
+            }
+            let spent = clock::now().saturating_sub(start);
+            let Some(rest) = limit.checked_sub(spent).filter(|rest| !rest.is_zero()) else {
+                break remaining;
+            };
+            self.shared.left.wait_for(&mut state, rest);
         };
-        join(exited);
+        state.joining -= own;
+        let (jobs, exited) = (state.running(number), mem::take(&mut state.exited));
+        drop(state);
+        self.join(exited);
         (remaining, jobs)
     }
 
@@ -267,8 +307,20 @@ impl Crew {
         }
         let exited = mem::take(&mut state.exited);
         drop(state);
-        join(exited);
+        self.join(exited);
         Poll::Ready(())
+    }
+
+    /// Joins threads that have nothing left to do but to end.
+    fn join(&self, exited: Vec<Exited>) {
+        let me = LEFT.try_with(Cell::get).ok().filter(|(crew, _)| *crew == self.address());
+        for Exited { id, thread } in exited {
+            // Nobody joins itself, as a thread would whose thread-locals end the pool.
+            if me.is_none_or(|(_, me)| me != id) {
+                // A job's panic is contained; one of the crew's own has been reported by the panic hook.
+                drop(thread.join());
+            }
+        }
     }
 
     /// Whether the calling thread is one of this crew's.
@@ -296,16 +348,28 @@ impl Crew {
     /// If nobody is left who could run it.
     pub(crate) fn wait_for(&self, job: AnyJob) -> Result<Waiting, BlockingError> {
         let mut state = self.shared.state.lock();
-        state.waits.push(AnyJob::clone(&job));
-        if state.is_deadlocked(&self.shared.config) {
+        // In its last hook, it is none of those who could run it.
+        let is_stopping = state.stopping.contains(&NUMBER.with(Cell::get));
+        if !is_stopping {
+            state.waits.push(AnyJob::clone(&job));
+        }
+        if !is_stopping && state.is_deadlocked(&self.shared.config) {
             let mine = state.waits.pop();
             let threads = state.threads;
             drop(state);
             drop(mine);
             return Err(BlockingError::Deadlock { threads });
         }
+        // A thread that was refused may be granted by now, and nobody else may come to ask.
+        let help = if state.queue.is_empty() {
+            Help::default()
+        } else {
+            state.help_for_new(&self.shared.config)
+        };
         drop(state);
-        Ok(Waiting { crew: self.clone(), job })
+        let waiting = Waiting { crew: self.clone(), job };
+        self.bring(help);
+        Ok(waiting)
     }
 }
 
@@ -316,14 +380,6 @@ impl Drop for Waiting {
         let mine = at.map(|at| state.waits.swap_remove(at));
         drop(state);
         drop(mine);
-    }
-}
-
-/// Joins threads that have nothing left to do but to end.
-fn join(threads: Vec<JoinHandle<()>>) {
-    for thread in threads {
-        // A job's panic is contained; one of the crew's own has been reported by the panic hook.
-        drop(thread.join());
     }
 }
 

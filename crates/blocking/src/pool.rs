@@ -22,8 +22,8 @@ thread_local! {
 
 /// Threads lent to closures that block; a handle, cheap to clone.
 ///
-/// When the last handle is dropped the pool closes: closures that wait are cancelled, running ones run to their end,
-/// and nobody waits for them. [`shutdown`](Self::shutdown) waits.
+/// When the last handle is dropped the pool closes, unless it was [drained](Self::drain) before: closures that wait are
+/// cancelled, running ones run to their end, and nobody waits for them. [`shutdown`](Self::shutdown) waits.
 ///
 /// Not for computations that should share the cores among them: it starts more threads than there are cores.
 ///
@@ -40,7 +40,7 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.crew.close();
+        self.crew.close_if_open();
     }
 }
 
@@ -71,9 +71,13 @@ impl Pool {
     /// A pool without threads; the first closure starts one.
     ///
     /// # Panics
-    /// When `max_threads` is 0.
+    /// When `max_threads` is 0, or `thread_name` has a NUL in it.
     #[track_caller]
     pub fn new(config: Config) -> Self {
+        assert!(
+            !config.thread_name.contains('\0'),
+            "`Config::thread_name` has a NUL in it, which no thread's name can have: take it out"
+        );
         assert!(config.max_threads > 0, "a pool needs `Config::max_threads` to be at least 1");
         Self { owner: Arc::new(Owner { crew: Crew::new(config) }) }
     }
@@ -170,7 +174,7 @@ impl Pool {
 
     /// Has `f` called, on a thread of the pool, each time the last closure has ended and none waits.
     ///
-    /// There is one such function: another one takes its place. It is dropped when the pool closes, and must not hand
+    /// There is one such function: another one takes its place. It is dropped once the pool is closed and quiet, and must not hand
     /// the pool a closure itself.
     pub fn on_quiet(&self, f: impl Fn() + Send + Sync + 'static) {
         self.owner.crew.on_quiet(std::sync::Arc::new(f));

@@ -1,7 +1,7 @@
 //! A closure on its way to whoever runs it: what is handed to executors.
 
 use crate::error::BlockingError;
-use crate::job::{AnyJob, Job, JobInfo};
+use crate::job::{AnyJob, Job, JobInfo, contained};
 use crate::unblock::Unblock;
 use std::fmt;
 use std::sync::Arc;
@@ -39,7 +39,8 @@ impl Work {
     /// Runs the closure on this thread, unless it was taken back meanwhile.
     pub fn run(mut self) {
         if let Some(job) = self.0.take() {
-            job.run();
+            contained(|| job.run());
+            contained(|| drop(job));
         }
     }
 
@@ -63,7 +64,8 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         if let Some(job) = self.0.take() {
-            job.cancel(BlockingError::Dropped);
+            contained(|| job.cancel(BlockingError::Dropped));
+            contained(|| drop(job));
         }
     }
 }

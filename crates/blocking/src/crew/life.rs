@@ -1,7 +1,7 @@
 //! A thread's life: it arrives, takes jobs, searches, rests, looks out, leaves.
 
 use super::state::{From, Help, Left, Step};
-use super::{CREW, Crew, NUMBER, join};
+use super::{CREW, Crew, LEFT, NUMBER};
 use crate::job::{caught, contained};
 use crate::slot::Place;
 use crate::spin::Spin;
@@ -18,19 +18,17 @@ impl Crew {
         if let Some(hook) = &config.on_thread_start {
             contained(|| hook());
         }
-        let is_counted = if self.initialize() {
-            self.serve(&place)
+        if self.initialize() {
+            self.serve(&place);
         } else {
             self.shared.state.lock().starting -= 1;
-            true
-        };
+        }
         if let Some(hook) = &config.on_thread_stop {
             contained(|| hook());
         }
-        if is_counted {
-            let left = self.shared.state.lock().leave(id);
-            self.gone(left);
-        }
+        LEFT.with(|left| left.set((self.address(), id)));
+        let left = self.shared.state.lock().leave(id);
+        self.gone(left);
         let mine = CREW.with(|crew| crew.replace(None));
         drop(mine);
     }
@@ -45,8 +43,8 @@ impl Crew {
         false
     }
 
-    /// From the arrival until there is nothing more to do. Says whether the books still count the thread.
-    fn serve(&self, place: &Place) -> bool {
+    /// From the arrival until there is nothing more to do.
+    fn serve(&self, place: &Place) {
         let before_rest = || {
             if let Some(before_rest) = self.shared.config.before_rest {
                 contained(before_rest);
@@ -72,7 +70,7 @@ impl Crew {
                 Step::Rest => {
                     if !place.wait_for(self.shared.config.keep_alive) {
                         if self.retire(place) {
-                            return false;
+                            return;
                         }
                         // Somebody took it off the stack, and calls it.
                         place.wait();
@@ -86,7 +84,7 @@ impl Crew {
                         self.look(place)
                     }
                 }
-                Step::Leave => return true,
+                Step::Leave => return,
             };
         }
     }
@@ -98,15 +96,12 @@ impl Crew {
             let job = if from == From::Job { state.end(&place.slot) } else { None };
             let (step, help) = state.next(&place.slot, from, &self.shared.config);
             self.shared.show(&state);
-            let quiet = from == From::Job && state.is_quiet();
-            let on_quiet = if quiet { state.on_quiet.clone() } else { None };
+            let on_quiet = if from == From::Job { state.told_when_quiet() } else { None };
             (job, step, help, on_quiet)
         };
         self.bring(help);
         contained(|| drop(job));
-        if let Some(on_quiet) = on_quiet {
-            contained(|| on_quiet());
-        }
+        contained(|| on_quiet.inspect(|on_quiet| on_quiet()));
         step
     }
 
@@ -136,16 +131,13 @@ impl Crew {
 
     /// The keep-alive is over: leaves, unless somebody has taken the thread off the stack meanwhile.
     fn retire(&self, place: &Place) -> bool {
-        let left = {
-            let mut state = self.shared.state.lock();
-            let Some(at) = state.idle.iter().position(|idle| idle.id == place.slot.id) else {
-                return false;
-            };
-            state.idle.remove(at);
-            // In the same breath: counted as a thread, it would be relied on for the next job.
-            state.leave(place.slot.id)
+        let mut state = self.shared.state.lock();
+        let Some(at) = state.idle.iter().position(|idle| idle.id == place.slot.id) else {
+            return false;
         };
-        self.gone(left);
+        state.idle.remove(at);
+        // In the same breath: counted as a thread, it would be relied on for the next job.
+        state.begin_to_stop(place.slot.id);
         true
     }
 
@@ -156,6 +148,6 @@ impl Crew {
         }
         self.shared.left.notify_all();
         wakers.into_iter().for_each(wake_caught);
-        join(exited);
+        self.join(exited);
     }
 }

@@ -22,6 +22,9 @@ use std::time::Duration;
 /// a job, and limits are lifted by people.
 const REFUSED: Duration = Duration::from_millis(100);
 
+/// A thread that has not arrived after so many stalls is not waited for. A guess: a start takes half a stall.
+const OVERDUE: u32 = 10;
+
 /// A queue that is longer is looked through for jobs whose futures were dropped: rarely enough to cost nothing, and
 /// often enough that those who give up on a pool that hangs do not fill the memory.
 const LONG: usize = 4096;
@@ -32,6 +35,8 @@ pub(super) struct State {
     sweep_at: usize,
     // Jobs that were taken by a thread which has not come back from them, with its number.
     running: Vec<(usize, AnyJob)>,
+    // Jobs that were taken out of the queue to be cancelled, and have not been.
+    ending: usize,
     // Jobs that threads of this crew wait for inside a job of their own.
     pub(super) waits: Vec<AnyJob>,
     // Called when neither queued nor running jobs are left, without the lock.
@@ -45,8 +50,10 @@ pub(super) struct State {
     searching: usize,
     // All threads, from the decision to start one until it leaves.
     pub(super) threads: usize,
-    // Of those, the ones that have not arrived: while there are any, no more are started.
+    // Of those, the ones that have not arrived: while there are any that are not overdue, no more are started.
     pub(super) starting: usize,
+    // When it was decided to start one last.
+    grown: Duration,
     // Starts whose starter has not put the handle away yet.
     pub(super) launching: usize,
     // Jobs that were taken by threads which were awake already: how fast the queue is served.
@@ -54,6 +61,13 @@ pub(super) struct State {
     // What `served` was when somebody was called or started last, and at the lookout's last look.
     served_at_call: u64,
     served_at_look: u64,
+    // The lookout has left what waits to threads on their way.
+    has_waited: bool,
+    // Threads, by number, that are counted no more and have not ended: the keep-alive is over, and a hook may run.
+    pub(super) stopping: Vec<usize>,
+    // Threads of this crew that wait in a job for all others to leave, and how often that was reached.
+    pub(super) joining: usize,
+    pub(super) joined: u64,
     pub(super) closed: bool,
     // Why it is closed, if its initializer panicked.
     pub(super) broken: Option<std::sync::Arc<str>>,
@@ -62,7 +76,7 @@ pub(super) struct State {
     // Threads that left before their handle was put away.
     pub(super) early: Vec<usize>,
     // Threads that have left, to be joined by the next who comes by.
-    pub(super) exited: Vec<JoinHandle<()>>,
+    pub(super) exited: Vec<Exited>,
     // Who waits for the last thread to leave, in tasks.
     pub(super) leaving: Vec<Waker>,
     pub(super) next_id: usize,
@@ -74,6 +88,7 @@ impl Default for State {
             queue: VecDeque::new(),
             sweep_at: LONG,
             running: Vec::new(),
+            ending: 0,
             waits: Vec::new(),
             on_quiet: None,
             idle: Vec::new(),
@@ -82,10 +97,15 @@ impl Default for State {
             searching: 0,
             threads: 0,
             starting: 0,
+            grown: Duration::ZERO,
             launching: 0,
             served: 0,
             served_at_call: 0,
             served_at_look: 0,
+            has_waited: false,
+            stopping: Vec::new(),
+            joining: 0,
+            joined: 0,
             closed: false,
             broken: None,
             refused: None,
@@ -98,9 +118,15 @@ impl Default for State {
     }
 }
 
+/// A thread that has left.
+pub(super) struct Exited {
+    pub(super) id: usize,
+    pub(super) thread: JoinHandle<()>,
+}
+
 /// Who has left, and whom the one who leaves has to tell.
 pub(super) struct Left {
-    pub(super) exited: Vec<JoinHandle<()>>,
+    pub(super) exited: Vec<Exited>,
     pub(super) lookout: Option<Arc<Slot>>,
     pub(super) wakers: Vec<Waker>,
 }
@@ -118,7 +144,13 @@ impl State {
         self.threads += n;
         self.starting += n;
         self.launching += n;
+        self.grown = clock::now();
         n
+    }
+
+    /// Whether the threads on their way are so late that they are not waited for: somebody's hook may hang.
+    fn is_overdue(&self, config: &Config) -> bool {
+        clock::now().saturating_sub(self.grown) > config.stall.saturating_mul(OVERDUE)
     }
 
     /// Whether the system refused a thread a short while ago.
@@ -143,9 +175,31 @@ impl State {
         others.map(|(_, job)| job.info().clone()).collect()
     }
 
-    /// Whether no job is queued or running. One that runs does so until all whom it woke have been woken.
+    /// Whether no job is queued, running or being cancelled. One that runs does so until all whom it woke have been woken.
     pub(super) fn is_quiet(&self) -> bool {
-        self.running.is_empty() && self.queue.is_empty()
+        self.running.is_empty() && self.queue.is_empty() && self.ending == 0
+    }
+
+    /// Whom to tell that the crew is quiet, if it is. Of a closed one nobody is told again.
+    pub(super) fn told_when_quiet(&mut self) -> Option<OnQuiet> {
+        match self.is_quiet() {
+            true if self.closed => self.on_quiet.take(),
+            true => self.on_quiet.clone(),
+            false => None,
+        }
+    }
+
+    /// Takes all that waits, to be cancelled; what [`end_all`](Self::end_all) is told of then.
+    pub(super) fn strand(&mut self) -> VecDeque<AnyJob> {
+        let all = mem::take(&mut self.queue);
+        self.ending += all.len();
+        all
+    }
+
+    /// Notes that so many have been cancelled.
+    pub(super) fn end_all(&mut self, n: usize) -> Option<OnQuiet> {
+        self.ending -= n;
+        self.told_when_quiet()
     }
 
     /// Queues a job. Now and then those that nobody wants any more are taken out of a long queue, and given out.
@@ -175,12 +229,21 @@ impl State {
         stuck >= most && self.starting == 0
     }
 
+    /// The keep-alive of a thread is over: it works no more, and has not left.
+    pub(super) fn begin_to_stop(&mut self, id: usize) {
+        self.threads -= 1;
+        self.stopping.push(id);
+    }
+
     /// Takes a leaving thread out of the books.
     pub(super) fn leave(&mut self, id: usize) -> Left {
-        self.threads -= 1;
+        match self.stopping.iter().position(|stopping| *stopping == id) {
+            Some(at) => drop(self.stopping.swap_remove(at)),
+            None => self.threads -= 1,
+        }
         let exited = mem::take(&mut self.exited);
         match self.handles.remove(&id) {
-            Some(handle) => self.exited.push(handle),
+            Some(thread) => self.exited.push(Exited { id, thread }),
             None => self.early.push(id),
         }
         // Nothing to look out for any more; while there is, somebody works and will come by here.
@@ -198,9 +261,14 @@ impl State {
         called
     }
 
+    /// All threads that have not left, whether they work or not.
+    pub(super) fn present(&self) -> usize {
+        self.threads + self.stopping.len()
+    }
+
     /// Whether all threads have left, and none is being started.
     pub(super) fn is_deserted(&self) -> bool {
-        self.threads == 0 && self.launching == 0
+        self.present() == 0 && self.launching == 0
     }
 
     /// Whom to tell that all have left, if they have.

@@ -1,11 +1,11 @@
 //! Threads that come and go.
 
 use crate::support::{LIMIT, block_on, eventually, pool};
-use kasasagi_blocking::BlockingError;
+use kasasagi_blocking::{BlockingError, Hook};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 /// Jobs that wait until `n` of them run at the same time.
 fn meet(n: usize) -> impl Fn() -> bool + Clone + Send + 'static {
@@ -114,4 +114,82 @@ fn a_refused_thread_is_an_error_only_when_there_is_none() {
         assert_eq!(block_on(job).ok(), Some(n), "one thread does them all");
     }
     assert_eq!(pool.metrics().threads, 1);
+}
+
+/// Has the `n`th thread of a pool wait in its initializer until the sender is gone; says how many were there.
+fn hang_in(n: usize) -> (mpsc::Sender<()>, Arc<AtomicUsize>, Hook) {
+    let (release, hang) = mpsc::channel::<()>();
+    let (hang, there) = (Mutex::new(hang), Arc::new(AtomicUsize::new(0)));
+    let hook = {
+        let there = Arc::clone(&there);
+        move || {
+            if there.fetch_add(1, Ordering::Relaxed) + 1 == n {
+                let _ = hang.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            }
+        }
+    };
+    (release, there, Arc::new(hook))
+}
+
+#[test]
+fn the_lookout_does_not_wait_for_a_thread_that_is_long_in_its_initializer() {
+    let (release, there, hook) = hang_in(3);
+    let pool = pool(|config| {
+        config.max_threads = 3;
+        // So long that there is still a lookout when the last two jobs come.
+        config.stall = Duration::from_millis(20);
+        config.initializer = Some(hook);
+    });
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Arc::new(Mutex::new(gate));
+    let blocked = || {
+        let gate = Arc::clone(&gate);
+        pool.unblock(move || drop(gate.lock().map(|gate| gate.recv().is_ok())))
+    };
+    let blocked = [blocked(), blocked()];
+    eventually("two threads are at it", || pool.running().len() == 2);
+    let third = pool.unblock(|| ());
+    eventually("a third one is on its way", || there.load(Ordering::Relaxed) == 3);
+    drop(open);
+    for job in blocked.into_iter().chain([third]) {
+        assert!(job.wait().is_ok());
+    }
+    // Not in every round is there a lookout.
+    for _ in 0..20 {
+        // One thread does them; the other, called for them as well, finds that it is not needed, and looks out.
+        let tiny: Vec<_> = (0..3000).map(|_| pool.unblock(|| ())).collect();
+        tiny.into_iter().for_each(|job| drop(job.wait()));
+        eventually("one of them rests", || pool.is_quiet());
+        std::thread::sleep(Duration::from_millis(1));
+        // The one who rests takes the first, which blocks until the second runs.
+        let job = meet(2);
+        let (first, mut second) = (pool.unblock(job.clone()), pool.unblock(job));
+        let ended = second.wait_timeout(LIMIT / 4).and_then(Result::ok);
+        assert_eq!(ended, Some(true), "it was queued, a thread awake: {:?}", pool.metrics());
+        assert_eq!(first.wait().ok(), Some(true));
+    }
+    drop(release);
+}
+
+#[test]
+fn a_thread_that_is_too_long_on_its_way_is_not_waited_for_any_more() {
+    let (release, there, hook) = hang_in(2);
+    let pool = pool(|config| {
+        config.max_threads = 3;
+        config.initializer = Some(hook);
+    });
+    let (open, gate) = mpsc::channel::<()>();
+    let first = pool.unblock(move || gate.recv().is_err());
+    eventually("it is taken", || pool.metrics().queued == 0);
+    let mut second = pool.unblock(|| 2);
+    eventually("a second thread is on its way", || there.load(Ordering::Relaxed) == 2);
+    let end = Instant::now() + LIMIT / 4;
+    while !second.is_finished() && Instant::now() < end {
+        drop(pool.unblock(|| ()));
+        std::thread::yield_now();
+    }
+    let ended = second.wait_timeout(Duration::ZERO).and_then(Result::ok);
+    drop((release, open));
+    assert_eq!(ended, Some(2), "nobody else was started: {:?}", pool.metrics());
+    assert_eq!(first.wait().ok(), Some(true));
 }

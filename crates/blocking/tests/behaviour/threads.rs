@@ -1,10 +1,10 @@
 //! What is called on the threads, and how they are told about.
 
 use crate::support::{LIMIT, pool};
-use kasasagi_blocking::{BlockingError, Hook, JobInfo};
+use kasasagi_blocking::{BlockingError, Hook, JobInfo, Pool};
 use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 fn counts() -> (Arc<AtomicUsize>, Hook) {
@@ -199,4 +199,97 @@ fn threads_come_and_go_and_no_job_is_lost() {
 /// What was taken back did not run; something else does.
 fn runs_instead(pool: &kasasagi_blocking::Pool) -> Option<u8> {
     pool.unblock(|| 1).wait().ok()
+}
+
+#[test]
+fn a_shutdown_does_not_wait_longer_than_its_limit_for_a_stop_hook() {
+    let (tell, told) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let pool = pool(|config| {
+        config.keep_alive = Duration::from_millis(1);
+        config.on_thread_stop = Some(Arc::new(move || {
+            let _ = tell.send(());
+            let _ = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        }));
+    });
+    assert!(pool.unblock(|| ()).wait().is_ok());
+    assert_eq!(told.recv_timeout(LIMIT), Ok(()));
+    let (tell, told) = mpsc::channel();
+    let other = pool.clone();
+    std::thread::spawn(move || tell.send(other.shutdown(Duration::from_millis(20)).still_running));
+    assert_eq!(told.recv_timeout(LIMIT / 4), Ok(1));
+    drop(open);
+    assert_eq!(pool.shutdown(LIMIT).still_running, 0);
+}
+
+/// What `f` gives that the first thread of a pool calls in its stop hook, when its keep-alive is over.
+fn in_a_stop_hook<T: Send + 'static>(f: impl Fn(&Pool) -> T + Send + Sync + 'static) -> T {
+    let (tell, told) = mpsc::channel();
+    let (itself, is_first) = (Arc::<OnceLock<Pool>>::default(), AtomicUsize::new(0));
+    let inside = Arc::clone(&itself);
+    let pool = pool(|config| {
+        config.max_threads = 1;
+        config.keep_alive = Duration::from_millis(1);
+        config.on_thread_stop = Some(Arc::new(move || {
+            if let (0, Some(pool)) = (is_first.fetch_add(1, Ordering::Relaxed), inside.get()) {
+                let _ = tell.send(f(pool));
+            }
+        }));
+    });
+    assert!(itself.set(pool.clone()).is_ok());
+    assert!(pool.unblock(|| ()).wait().is_ok());
+    told.recv_timeout(LIMIT).expect("the hook ends")
+}
+
+#[test]
+fn a_stop_hook_may_shut_its_pool_down() {
+    assert_eq!(in_a_stop_hook(|pool| pool.shutdown(LIMIT).still_running), 0);
+}
+
+#[test]
+fn a_wait_in_a_stop_hook_is_no_deadlock() {
+    let ended = in_a_stop_hook(|pool| {
+        let (tell, told) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        let job = pool.unblock(move || {
+            let _ = tell.send(());
+            gate.recv_timeout(Duration::from_millis(50)).is_err()
+        });
+        let _ = told.recv();
+        let ended = job.wait();
+        drop(open);
+        ended
+    });
+    assert!(matches!(ended, Ok(true)), "{ended:?}");
+}
+
+#[test]
+fn a_stop_hook_does_not_hide_a_deadlock() {
+    let (tell, told) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let (gate, is_first) = (Mutex::new(gate), AtomicUsize::new(0));
+    let pool = pool(|config| {
+        config.max_threads = 1;
+        config.keep_alive = Duration::from_millis(1);
+        config.on_thread_stop = Some(Arc::new(move || {
+            if is_first.fetch_add(1, Ordering::Relaxed) == 0 {
+                let _ = tell.send(());
+                let _ = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            }
+        }));
+    });
+    assert!(pool.unblock(|| ()).wait().is_ok());
+    assert_eq!(told.recv_timeout(LIMIT), Ok(()));
+    let inside = pool.clone();
+    let mut outer = pool.unblock(move || inside.unblock(|| ()).wait());
+    let ended = outer.wait_timeout(LIMIT / 4).and_then(Result::ok);
+    drop(open);
+    assert!(matches!(ended, Some(Err(BlockingError::Deadlock { .. }))), "{ended:?}");
+}
+
+#[test]
+#[should_panic(expected = "`Config::thread_name` has a NUL in it")]
+fn a_name_that_no_thread_can_have_is_refused_at_once() {
+    drop(pool(|config| config.thread_name = String::from("a\0b")));
 }

@@ -165,3 +165,77 @@ fn those_who_give_up_on_a_pool_that_hangs_do_not_fill_its_queue() {
     assert_eq!(first.wait().ok(), Some(true));
     assert_eq!(kept.wait().ok(), Some(5), "what is wanted is not swept away");
 }
+
+#[test]
+fn who_waits_for_its_own_pool_asks_once_more_for_a_thread_that_was_refused() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let pool = pool(|config| {
+        config.max_threads = 4;
+        config.before_thread =
+            Some(Arc::new(move || match asked.fetch_add(1, Ordering::Relaxed) {
+                1 => Err(std::io::ErrorKind::WouldBlock.into()),
+                _ => Ok(()),
+            }));
+    });
+    let inside = pool.clone();
+    let mut outer = pool.unblock(move || {
+        let inner = inside.unblock(|| 7);
+        // Longer than a pool makes do with the threads it has.
+        std::thread::sleep(Duration::from_millis(150));
+        inner.wait()
+    });
+    let ended = outer.wait_timeout(LIMIT / 4).and_then(Result::ok);
+    // Whatever came of it, it ends.
+    pool.unblock(|| ()).detach();
+    assert!(matches!(ended, Some(Ok(7))), "{ended:?}");
+}
+
+#[test]
+fn who_waits_for_its_own_pool_is_told_when_a_thread_is_refused_again() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let pool = pool(|config| {
+        config.max_threads = 4;
+        config.before_thread =
+            Some(Arc::new(move || match asked.fetch_add(1, Ordering::Relaxed) {
+                0 => Ok(()),
+                _ => Err(std::io::ErrorKind::WouldBlock.into()),
+            }));
+    });
+    let inside = pool.clone();
+    let mut outer = pool.unblock(move || {
+        let inner = inside.unblock(|| 7);
+        std::thread::sleep(Duration::from_millis(150));
+        inner.wait()
+    });
+    let ended = outer.wait_timeout(LIMIT / 4).and_then(Result::ok);
+    let Some(Err(BlockingError::NoThread(_))) = ended else { panic!("{ended:?}") };
+}
+
+/// Cannot be dropped in peace.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("it goes off");
+    }
+}
+
+#[test]
+fn work_does_not_panic_though_what_it_drops_does() {
+    let (open, gate) = mpsc::channel::<()>();
+    let (started, has_started) = mpsc::channel();
+    let (result, work) = lend(JobInfo::new(Location::caller()), move || {
+        let _ = started.send(());
+        let _ = gate.recv();
+        Bomb
+    });
+    let thread = std::thread::spawn(move || work.run());
+    has_started.recv().expect("it starts");
+    drop((result, open));
+    assert!(thread.join().is_ok(), "a result that nobody wants goes off");
+
+    let bomb = Bomb;
+    let (result, work) = lend(JobInfo::new(Location::caller()), move || drop(bomb));
+    assert!(std::thread::spawn(move || drop(work)).join().is_ok(), "a closure goes off");
+    let Err(BlockingError::Dropped) = result.wait() else { panic!("it was dropped") };
+}

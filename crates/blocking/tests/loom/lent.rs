@@ -1,6 +1,6 @@
 //! Model of what `scoped_map` lends: a closure that borrows, on a thread that knows nothing of it.
 
-use crate::scope::Scope;
+use crate::scope::scope;
 use kasasagi_blocking::JobInfo;
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::sync::Arc;
@@ -25,8 +25,7 @@ fn pool_scope_waits_for_what_it_lent() {
                 assert!(!is_over.load(Ordering::Relaxed), "what is borrowed is used after its end");
             };
             let mut other = None;
-            {
-                let scope = Scope::default();
+            scope(|scope| {
                 let lent = scope.lend(
                     |task| other = Some(thread::spawn(move || task.run())),
                     JobInfo::new(Location::caller()),
@@ -37,8 +36,7 @@ fn pool_scope_waits_for_what_it_lent() {
                 } else {
                     lent.detach();
                 }
-                drop(scope);
-            }
+            });
             is_over.store(true, Ordering::Relaxed);
             let other = other.expect("it was handed on");
             other.join().expect("it does not panic");
@@ -57,8 +55,7 @@ fn pool_scope_waits_for_what_is_dropped() {
         let dropped = Arc::new(AtomicBool::new(false));
         let nothing = || ();
         let mut other = None;
-        {
-            let scope = Scope::default();
+        scope(|scope| {
             let lent = scope.lend(
                 |task| {
                     let dropped = Arc::clone(&dropped);
@@ -71,9 +68,8 @@ fn pool_scope_waits_for_what_is_dropped() {
                 &nothing,
             );
             lent.detach();
-            drop(scope);
-            assert!(dropped.load(Ordering::Relaxed), "the scope ended before the closure was gone");
-        }
+        });
+        assert!(dropped.load(Ordering::Relaxed), "the scope ended before the closure was gone");
         other.expect("it was handed on").join().expect("it does not panic");
     });
 }

@@ -4,6 +4,7 @@
 //! others; any longer limit never ends.
 #![cfg(kasasagi_loom)]
 
+mod hindered;
 mod lent;
 #[path = "../../../kasasagi/src/threads/scope.rs"]
 mod scope;

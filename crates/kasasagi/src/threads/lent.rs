@@ -58,6 +58,8 @@ struct Lent<T> {
     result: Unblock<Result<T, Caught>>,
     /// It is part of a cleanup, and hears no request, not even its own.
     deaf: bool,
+    /// The closure was not run, and the task is to end for that.
+    not_run: Option<Box<BlockingError>>,
 }
 
 /// What is spawned.
@@ -70,27 +72,33 @@ impl<T> Future for Lent<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let why = match ready!(Pin::new(&mut self.result).poll(cx)) {
-            Ok(Ok(value)) => return Poll::Ready(value),
-            Ok(Err(Caught { payload, place })) => {
-                panic_site::put(place);
-                resume_unwind(payload)
+        if self.not_run.is_none() {
+            match ready!(Pin::new(&mut self.result).poll(cx)) {
+                Ok(Ok(value)) => return Poll::Ready(value),
+                Ok(Err(Caught { payload, place })) => {
+                    panic_site::put(place);
+                    resume_unwind(payload)
+                }
+                Err(why) => self.not_run = Some(Box::new(why)),
             }
-            Err(why) => why,
-        };
-        give_up(&why, self.deaf)
+        }
+        if let Some(why) = &self.not_run {
+            give_up(why, self.deaf);
+            // Whoever takes the request back does not take back that there is nothing to wait for: it is made again.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 
 /// The closure was not run, and so its task ends as one that was cancelled, for this reason.
-fn give_up<T>(why: &BlockingError, deaf: bool) -> Poll<T> {
+fn give_up(why: &BlockingError, deaf: bool) {
     if deaf {
         resume_unwind(Box::new(why.to_string()));
     }
     if let Some(task) = try_current() {
         task.cancel_with(why);
     }
-    Poll::Pending
 }
 
 impl<T> Spawn for LentTask<T> {
@@ -126,7 +134,7 @@ pub(crate) fn lend_task<J: IntoJob>(
     let spawner = &handle.engines().spawner;
     // What a task does while its runtime shuts down is its cleanup, which may need a thread, too.
     let deaf = spawner.is_closed() && spawner.is_current() && task_context::current_id().is_some();
-    let lent = LentTask { future: Lent { result, deaf }, name };
+    let lent = LentTask { future: Lent { result, deaf, not_run: None }, name };
     let task = if deaf { spawner.spawn_owed(place, lent) } else { spawner.spawn(place, lent) };
     // Refused, it ended unpolled: the closure is gone, and does not run.
     if !task.is_finished() {

@@ -8,11 +8,23 @@
 
 use kasasagi_blocking::{JobInfo, Unblock, Work, lend};
 use kasasagi_primitive::sync::{Arc, Condvar, Mutex};
+use std::marker::PhantomData;
 use std::mem;
 
-/// Closures that borrow, on threads that know nothing of it. Dropped, it waits until they are gone.
-#[derive(Default)]
-pub(super) struct Scope(Arc<Count>);
+/// Closures that borrow for `'env`, on threads that know nothing of it; see [`scope`].
+pub(super) struct Scope<'env> {
+    count: Arc<Count>,
+    // Neither longer nor shorter: nobody lends what ends before the scope does.
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+/// Calls `f` with a scope, and returns, or unwinds, when all that `f` lent in it is gone.
+///
+/// `f` cannot have the scope itself, and so neither keep it nor forget it.
+pub(super) fn scope<'env, R>(f: impl FnOnce(&Scope<'env>) -> R) -> R {
+    let scope = Scope { count: Arc::default(), env: PhantomData };
+    f(&scope)
+}
 
 #[derive(Default)]
 struct Count {
@@ -45,33 +57,34 @@ impl Borrowing {
     }
 }
 
-impl Scope {
+impl<'env> Scope<'env> {
     /// Lends a closure; what is returned takes it back, if it has not started, when it is dropped.
-    pub(super) fn lend<'a>(
-        &'a self,
+    pub(super) fn lend(
+        &self,
         execute: impl FnOnce(Work),
         info: JobInfo,
-        f: &'a (impl Fn() + Sync),
+        f: &'env (impl Fn() + Sync),
     ) -> Unblock<()> {
-        let f: Box<dyn FnOnce() + Send + 'a> = Box::new(f);
+        let f: Box<dyn FnOnce() + Send + 'env> = Box::new(f);
         // SAFETY: only the lifetime is changed. The box is dropped, or called, before its token is, and the scope, which
-        // lives in the frame that `'a` borrows from, does not go before all tokens have.
+        // lives in the frame of `scope`, does not go before all tokens have. That frame ends within `'env`, as whatever
+        // a function is generic over outlives its call, and there is no other way to a scope.
         let f = unsafe {
-            mem::transmute::<Box<dyn FnOnce() + Send + 'a>, Box<dyn FnOnce() + Send + 'static>>(f)
+            mem::transmute::<Box<dyn FnOnce() + Send + 'env>, Box<dyn FnOnce() + Send + 'static>>(f)
         };
-        *self.0.lent.lock() += 1;
-        let borrowing = Borrowing { f, token: Token(Arc::clone(&self.0)) };
+        *self.count.lent.lock() += 1;
+        let borrowing = Borrowing { f, token: Token(Arc::clone(&self.count)) };
         let (ended, work) = lend(info, move || borrowing.run());
         execute(work);
         ended
     }
 }
 
-impl Drop for Scope {
+impl Drop for Scope<'_> {
     fn drop(&mut self) {
-        let mut lent = self.0.lent.lock();
+        let mut lent = self.count.lent.lock();
         while *lent > 0 {
-            self.0.gone.wait(&mut lent);
+            self.count.gone.wait(&mut lent);
         }
     }
 }

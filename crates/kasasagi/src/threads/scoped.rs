@@ -4,7 +4,7 @@
 //! before all is done can.
 
 use crate::threads::executor::Executor;
-use crate::threads::scope::Scope;
+use crate::threads::scope::scope;
 use crate::threads::split::{Parts, Split, in_order};
 use kasasagi_blocking::JobInfo;
 use kasasagi_primitive::sync::Mutex;
@@ -58,15 +58,13 @@ where
             made.lock().panic.get_or_insert(payload);
         }
     };
-    {
-        let scope = Scope::default();
+    scope(|scope| {
         let lend = |_| scope.lend(|work| executor.execute(work), JobInfo::new(place), &work);
         let lent: Vec<_> = (0..helpers).map(lend).collect();
         work();
         // Those that have not started are taken back: all is done, or ends.
         drop(lent);
-        drop(scope);
-    }
+    });
     let Made { parts, panic } = made.into_inner();
     if let Some(payload) = panic {
         resume_unwind(payload);

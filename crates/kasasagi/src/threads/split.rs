@@ -4,6 +4,7 @@ use crate::threads::region::{Region, Room};
 use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering};
 use kasasagi_primitive::sync::{Arc, Mutex};
 use std::iter::Fuse;
+use std::mem;
 
 /// What was made of one chunk, and the place of its first item.
 pub(super) struct Part<U> {
@@ -93,12 +94,10 @@ impl<I: Iterator, F, U> Split<I, F, U> {
         struct StopOthers<'a>(&'a AtomicBool);
         impl Drop for StopOthers<'_> {
             fn drop(&mut self) {
-                if std::thread::panicking() {
-                    self.0.store(true, Ordering::Relaxed);
-                }
+                self.0.store(true, Ordering::Relaxed);
             }
         }
-        let _guard = StopOthers(&self.stopped);
+        let guard = StopOthers(&self.stopped);
         let (mut parts, mut items) = (Vec::new(), Vec::new());
         while !self.is_stopped() {
             let Some(mut part) = self.take(&mut items) else { break };
@@ -112,6 +111,8 @@ impl<I: Iterator, F, U> Split<I, F, U> {
             }
             parts.push(part);
         }
+        // It is for a panic in here, and a thread that unwinds already may have called this.
+        mem::forget(guard);
         parts
     }
 }

@@ -448,7 +448,7 @@ impl ThreadPoolBuilder {
     /// Builds the pool. Threads are started when they are needed.
     ///
     /// # Panics
-    /// When `max_workers` or `max_queued` is 0.
+    /// When `max_workers` or `max_queued` is 0, or `thread_name` has a NUL in it.
     #[track_caller]
     pub fn build(self) -> ThreadPool {
         assert!(self.config.max_threads > 0, "a thread pool needs `max_workers` to be at least 1");

@@ -394,3 +394,28 @@ fn run_08_a_cleanup_may_use_a_thread_while_the_runtime_shuts_down() {
         assert_eq!(told.recv_timeout(LIMIT), Ok(Some("flushed")));
     });
 }
+
+#[test]
+fn a_closure_that_was_not_run_ends_its_task_though_the_request_is_taken_back() {
+    in_each_flavour(async || {
+        for _ in 0..200 {
+            let task = run_in_executor(&Refusing, || 1);
+            // At any moment of its end, as whoever counts its own requests may.
+            for _ in 0..4 {
+                task.uncancel();
+                yield_now().await;
+            }
+            let ended = time::timeout(LIMIT, task).await.expect("it does not hang");
+            assert!(ended.expect_err("it was not run").is_cancelled());
+        }
+    });
+}
+
+/// Drops what it is given.
+struct Refusing;
+
+impl Executor for Refusing {
+    fn execute(&self, work: Work) {
+        drop(work);
+    }
+}

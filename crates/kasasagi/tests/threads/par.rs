@@ -260,3 +260,35 @@ fn for_each_on_an_executor_that_runs_at_once() {
         assert_eq!(sum.load(Ordering::Relaxed), 5050);
     });
 }
+
+/// Maps items in its drop, and tells of the values.
+struct MapsInDrop(std::sync::mpsc::Sender<bool>);
+
+impl Drop for MapsInDrop {
+    fn drop(&mut self) {
+        let pool = ThreadPool::new(4);
+        let items: Vec<usize> = (0..100_000).collect();
+        let slowly = |n: &usize| {
+            if n % 64 == 0 {
+                thread::sleep(Duration::from_micros(50));
+            }
+            *n
+        };
+        let _ = self.0.send(scoped_map(&pool, &items, slowly) == items);
+    }
+}
+
+#[test]
+fn all_values_are_there_though_the_caller_unwinds_already() {
+    limited(|| {
+        for _ in 0..10 {
+            let (tell, told) = std::sync::mpsc::channel();
+            let unwind = || {
+                let _maps = MapsInDrop(tell);
+                std::panic::resume_unwind(Box::new(1));
+            };
+            assert!(catch_unwind(AssertUnwindSafe(unwind)).is_err());
+            assert_eq!(told.recv(), Ok(true));
+        }
+    });
+}

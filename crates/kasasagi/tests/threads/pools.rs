@@ -335,3 +335,22 @@ fn a_detached_closure_that_panics_is_reported_once() {
         assert!(reported.try_recv().is_err(), "once");
     });
 }
+
+#[test]
+fn exec_17_a_pool_that_is_dropped_by_one_of_its_closures_runs_what_was_handed_in() {
+    limited(|| {
+        let pool = Arc::new(ThreadPool::new(1));
+        let inside = Arc::clone(&pool);
+        let (gate, held) = gate();
+        let first = pool.submit(move || {
+            held.pass();
+            drop(inside);
+        });
+        gate.wait_for_arrival();
+        let second = pool.submit(|| 7);
+        drop(pool);
+        gate.open();
+        assert_eq!(second.wait().ok(), Some(7));
+        assert!(first.wait().is_ok());
+    });
+}

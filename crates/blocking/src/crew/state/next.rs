@@ -9,6 +9,7 @@ use crate::job::AnyJob;
 use crate::slot::Slot;
 use kasasagi_primitive::MODEL;
 use kasasagi_primitive::sync::Arc;
+use std::mem;
 
 /// Who was called, and finds that so many jobs were taken meanwhile by those who work, is not needed. A call takes some
 /// 10 to 20 µs: they end within 5 µs each.
@@ -131,6 +132,7 @@ impl State {
     fn watch(&mut self, slot: &Arc<Slot>) -> Step {
         self.lookout = Some(Arc::clone(slot));
         self.served_at_look = self.served;
+        self.has_waited = false;
         Step::Watch
     }
 
@@ -155,7 +157,9 @@ impl State {
         let well = served >= SERVED_SINCE_LOOK * busy.max(1) as u64;
         let computing = served >= BLOCKED * busy as u64 && busy >= config.processors;
         // Threads that are on their way have not had their chance yet.
-        let early = self.starting > 0 && self.idle.is_empty() && !config.stall.is_zero();
+        let early = self.starting > 0 && self.idle.is_empty();
+        // Once: they may be long in their hooks.
+        let early = early && !mem::replace(&mut self.has_waited, true);
         if well || computing || early {
             return Some((Step::Watch, Help::default()));
         }
@@ -177,7 +181,8 @@ impl State {
             help.called.extend(self.call_lookout());
         }
         let missing = n - help.called.len();
-        if missing > 0 && self.starting == 0 && (self.threads == 0 || !self.is_refused()) {
+        let is_free = self.starting == 0 || self.is_overdue(config);
+        if missing > 0 && is_free && (self.threads == 0 || !self.is_refused()) {
             help.starts = self.grow(missing, config);
         }
         if !help.called.is_empty() || help.starts > 0 {
