@@ -111,7 +111,8 @@ pub fn take_back(context: &TaskContext) -> bool {
             next = i + 1;
             let mut taken = Taken::default();
             take_back_of(&*line, at, &mut taken);
-            is_left |= taken.is_left;
+            // Also when all were taken back: whom the line served instead may be of this task, and its wake may not reach it.
+            is_left |= taken.is_left || taken.missed > 0;
             lines.subtract(address_of(&*line), taken.missed);
         }
         context.looks().count(lines.waiters());
