@@ -117,7 +117,10 @@ impl Model {
             assert!(wait.is_seen || at != wait.at, "one that was not seen is taken for seen");
             // So many that they are not counted may be told once too often that they were not.
             let is_counted = self.waits.len() < 200;
-            assert!(!(wait.is_seen && is_counted) || at == wait.at, "one that was seen is told not");
+            assert!(
+                !(wait.is_seen && is_counted) || at == wait.at,
+                "one that was seen is told not"
+            );
         }
     }
 }

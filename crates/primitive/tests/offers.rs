@@ -97,7 +97,10 @@ fn lines_with_offers_are_asked_and_no_others() {
     for line in [0, 1, 3, 5] {
         lines[line].offers.store(1, Relaxed);
     }
-    assert!(poll(&context, || offers::take_back(&context)).0, "others may have been served instead");
+    assert!(
+        poll(&context, || offers::take_back(&context)).0,
+        "others may have been served instead"
+    );
     let asked = lines.iter().map(|line| line.asked.lock().expect("nobody panics").len());
     assert_eq!(asked.collect::<Vec<_>>(), [1, 0, 0, 1, 0, 1]);
     poll(&context, || [2, 4].map(|line| offers::part(&lines[line], waits[line])));

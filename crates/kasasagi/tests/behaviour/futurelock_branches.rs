@@ -3,8 +3,8 @@
 use crate::flavour::{for_each_flavour, run};
 use crate::meeting::waiters;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use kasasagi::sync::{Event, Lock};
 use kasasagi::spawn;
+use kasasagi::sync::{Event, Lock};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -115,7 +115,8 @@ impl<T: Copy> WaitList<Offered<T>> {
                     Standing::Served | Standing::Offered => {
                         Some(Look::Served(node.value.value, node.value.at))
                     }
-                    Standing::Missed => Some(Look::Missed(node.value.value)),
+                    // It is out only when nothing foreign is left to be done before it is in line again.
+                    Standing::Missed => clone.take().map(|new| Look::Missed(node.value.value, new)),
                     Standing::Queued => node.wait_under(waker, clone).map(|old| {
                         node.value.at = seen(node.value.at);
                         Look::Wait(old)
@@ -126,6 +127,7 @@ impl<T: Copy> WaitList<Offered<T>> {
         };
         match standing {
             Standing::Queued => return look,
+            Standing::Missed if look.is_none() => return None,
             // SAFETY: it was passed, and the lock is held.
             Standing::Offered => unsafe { self.row.remove_passed(node) },
             Standing::Served | Standing::Missed => {}
