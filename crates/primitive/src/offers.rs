@@ -101,7 +101,11 @@ pub fn part<L: Line>(line: &Arc<L>, at: At) {
 /// Ends a poll of the polled task that has left some unseen, and has no wake outstanding: takes back what was left to lie.
 /// Says whether the task is to be polled once more, to look at it first.
 #[cold]
-pub fn take_back(context: &TaskContext) -> bool {
+pub fn take_back() -> bool {
+    task_context::with(take_back_in).unwrap_or(false)
+}
+
+fn take_back_in(context: &TaskContext) -> bool {
     let is_left = context.with_lines(|lines| {
         lines.tidy();
         let at = At { task: context.id, poll: lines.touch(context.looks().is_untouched()) };

@@ -35,7 +35,7 @@ fn inside<R>(context: &TaskContext, f: impl FnOnce() -> R) -> R {
 fn end(context: &TaskContext) -> bool {
     let all = context.end_looks();
     if !all {
-        inside(context, || offers::take_back(context));
+        inside(context, offers::take_back);
         context.renew_looks();
     }
     all

@@ -97,10 +97,7 @@ fn lines_with_offers_are_asked_and_no_others() {
     for line in [0, 1, 3, 5] {
         lines[line].offers.store(1, Relaxed);
     }
-    assert!(
-        poll(&context, || offers::take_back(&context)).0,
-        "others may have been served instead"
-    );
+    assert!(poll(&context, offers::take_back).0, "others may have been served instead");
     let asked = lines.iter().map(|line| line.asked.lock().expect("nobody panics").len());
     assert_eq!(asked.collect::<Vec<_>>(), [1, 0, 0, 1, 0, 1]);
     poll(&context, || [2, 4].map(|line| offers::part(&lines[line], waits[line])));
@@ -118,7 +115,7 @@ fn who_comes_from_another_task_is_counted_here() {
     poll(&here, || offers::part(&line, at));
     assert!(!poll(&here, || ()).1, "too careful, as it was not told");
     drop((line, there));
-    assert!(!poll(&here, || offers::take_back(&here)).0);
+    assert!(!poll(&here, offers::take_back).0);
     assert!(poll(&here, || ()).1, "nobody is left who could wait in it");
 }
 

@@ -72,7 +72,7 @@ impl Looks {
     pub(crate) fn count(&self, waiting: u32) {
         let waiting = u16::try_from(waiting).unwrap_or(MANY).min(MANY);
         let unseen = (self.get() / UNSEEN).min(waiting);
-        self.set(unseen * UNSEEN | waiting);
+        self.set((unseen * UNSEEN) | waiting);
     }
 
     /// Ends a poll that has looked at all who wait; `false` if it has not, or that is not known.

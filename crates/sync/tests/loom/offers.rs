@@ -52,7 +52,7 @@ impl Hand {
         self.context.begin();
         let polled = f(&mut Context::from_waker(&self.waker));
         let is_woken = || self.woken.count.load(Real::SeqCst) != before;
-        let ends = || self.context.end_looks() || !offers::take_back(&self.context);
+        let ends = || self.context.end_looks() || !offers::take_back();
         let again = polled.is_pending() && (is_woken() || !ends() || is_woken());
         self.context.renew_looks();
         drop(entered);

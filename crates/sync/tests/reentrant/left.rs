@@ -17,7 +17,7 @@ fn inside<R>(context: &TaskContext, f: impl FnOnce() -> R) -> R {
 
 /// Ends a poll with no wake to come; says whether there is another at once.
 fn end(context: &TaskContext) -> bool {
-    let again = !context.end_looks() && inside(context, || offers::take_back(context));
+    let again = !context.end_looks() && inside(context, offers::take_back);
     context.renew_looks();
     again
 }
