@@ -120,6 +120,21 @@ fn who_comes_from_another_task_is_counted_here() {
 }
 
 #[test]
+fn who_is_gone_is_noticed_after_some_polls() {
+    const LINES: usize = 10;
+    let lines: Vec<Arc<Noted>> = (0..LINES).map(|_| Arc::default()).collect();
+    let context = TaskContext::new(7);
+    poll(&context, || lines.iter().map(offers::join).count());
+    assert!(!poll(&context, offers::take_back).0);
+    drop(lines);
+    let polls = (0..).take_while(|_| {
+        poll(&context, offers::take_back);
+        !poll(&context, || ()).1
+    });
+    assert!(polls.take(LINES + 1).count() < LINES, "it is still too careful");
+}
+
+#[test]
 fn lines_that_nobody_else_has_are_forgotten() {
     let context = TaskContext::new(7);
     let (lines, _) = poll(&context, || {
