@@ -286,7 +286,7 @@ impl Drop for ColdWord {
     #[inline]
     fn drop(&mut self) {
         let word = self.0.load(Ordering::Acquire);
-        if !word.is_null() && word.addr() & ASKED == 0 {
+        if !word.is_null() {
             drop_at(word);
         }
     }
@@ -294,6 +294,9 @@ impl Drop for ColdWord {
 
 #[cold]
 fn drop_at(word: *mut ()) {
+    if word.addr() & ASKED != 0 {
+        return;
+    }
     let word = if is_side(word) { drop_side(word) } else { word };
     if !word.is_null() && word.addr() & ASKED == 0 {
         // SAFETY: made by `Box::into_raw`, and whose word is dropped has nobody else any more.

@@ -101,7 +101,11 @@ pub fn part<L: Line>(line: &Arc<L>, at: At) {
 /// Ends a poll of the polled task that has left some unseen, and has no wake outstanding: takes back what was left to lie.
 /// Says whether the task is to be polled once more, to look at it first.
 #[cold]
-pub fn take_back(context: &TaskContext) -> bool {
+pub fn take_back() -> bool {
+    task_context::with(take_back_in).unwrap_or(false)
+}
+
+fn take_back_in(context: &TaskContext) -> bool {
     let is_left = context.with_lines(|lines| {
         lines.tidy();
         let at = At { task: context.id, poll: lines.touch(context.looks().is_untouched()) };
@@ -111,7 +115,8 @@ pub fn take_back(context: &TaskContext) -> bool {
             next = i + 1;
             let mut taken = Taken::default();
             take_back_of(&*line, at, &mut taken);
-            is_left |= taken.is_left;
+            // Also when all were taken back: whom the line served instead may be of this task, and its wake may not reach it.
+            is_left |= taken.is_left || taken.missed > 0;
             lines.subtract(address_of(&*line), taken.missed);
         }
         context.looks().count(lines.waiters());

@@ -65,7 +65,9 @@ pub struct TaskContext {
     parent: ParentWord,
 }
 
-// SAFETY: what is not atomic is only read, and the owner's pointer is an address here.
+// SAFETY: what is not atomic is only read, and the owner's pointer is an address here. The exceptions are the lines and the
+// tree of scopes, which may move between threads: only this crate reaches them, through the context that `with` gives, and
+// so on the thread that polls the task.
 unsafe impl Send for TaskContext {}
 // SAFETY: as above.
 unsafe impl Sync for TaskContext {}
@@ -238,6 +240,7 @@ impl TaskContext {
     /// Shows the lines in which futures of the task have waited; only the thread that polls the task may call it.
     #[inline]
     pub(crate) fn with_lines<R>(&self, f: impl FnOnce(&Lines) -> R) -> Option<R> {
+        debug_assert!(std::ptr::eq(self, current()), "lines are touched by who polls the task");
         self.cold.with_lines(f)
     }
 

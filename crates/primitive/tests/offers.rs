@@ -97,7 +97,7 @@ fn lines_with_offers_are_asked_and_no_others() {
     for line in [0, 1, 3, 5] {
         lines[line].offers.store(1, Relaxed);
     }
-    assert!(!poll(&context, || offers::take_back(&context)).0);
+    assert!(poll(&context, offers::take_back).0, "others may have been served instead");
     let asked = lines.iter().map(|line| line.asked.lock().expect("nobody panics").len());
     assert_eq!(asked.collect::<Vec<_>>(), [1, 0, 0, 1, 0, 1]);
     poll(&context, || [2, 4].map(|line| offers::part(&lines[line], waits[line])));
@@ -115,8 +115,23 @@ fn who_comes_from_another_task_is_counted_here() {
     poll(&here, || offers::part(&line, at));
     assert!(!poll(&here, || ()).1, "too careful, as it was not told");
     drop((line, there));
-    assert!(!poll(&here, || offers::take_back(&here)).0);
+    assert!(!poll(&here, offers::take_back).0);
     assert!(poll(&here, || ()).1, "nobody is left who could wait in it");
+}
+
+#[test]
+fn who_is_gone_is_noticed_after_some_polls() {
+    const LINES: usize = 10;
+    let lines: Vec<Arc<Noted>> = (0..LINES).map(|_| Arc::default()).collect();
+    let context = TaskContext::new(7);
+    poll(&context, || lines.iter().map(offers::join).count());
+    assert!(!poll(&context, offers::take_back).0);
+    drop(lines);
+    let polls = (0..).take_while(|_| {
+        poll(&context, offers::take_back);
+        !poll(&context, || ()).1
+    });
+    assert!(polls.take(LINES + 1).count() < LINES, "it is still too careful");
 }
 
 #[test]

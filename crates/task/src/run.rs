@@ -117,7 +117,7 @@ impl Runnable {
         let context = &self.0.header().rest.context;
         // What has a turn, or a wake, to come is not over.
         let is_over = !is_due && self.0.state().is_unwoken(start);
-        let is_left = is_over && self.inside(|| offers::take_back(context)).0.unwrap_or(false);
+        let is_left = is_over && self.inside(offers::take_back).0.unwrap_or(false);
         context.renew_looks();
         if is_due || is_left { Ran::Requeue(self) } else { self.end_pending(start) }
     }

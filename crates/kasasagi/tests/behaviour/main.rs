@@ -21,6 +21,7 @@ mod exceptions;
 mod fetch;
 mod flavour;
 mod futurelock;
+mod futurelock_branches;
 mod futures;
 mod gather;
 mod group;

@@ -14,6 +14,9 @@ pub(crate) struct Lines {
     poll: Cell<u32>,
     /// How many wait in all: in the first line, those who wait in no other.
     waiters: Cell<u32>,
+    in_others: Cell<u32>,
+    /// So many ends of polls until those who are gone are looked for again.
+    until_tidy: Cell<usize>,
     /// Where the first line is; one that nobody waits in is kept for the next time.
     first_at: Cell<*const ()>,
     first: RefCell<Option<Arc<dyn Line>>>,
@@ -30,6 +33,8 @@ impl Default for Lines {
         Self {
             poll: Cell::new(0),
             waiters: Cell::new(0),
+            in_others: Cell::new(0),
+            until_tidy: Cell::new(0),
             first_at: Cell::new(null()),
             first: RefCell::default(),
             others: RefCell::default(),
@@ -59,8 +64,8 @@ impl Lines {
         self.waiters.get()
     }
 
-    fn in_first(&self, others: &[Known]) -> u32 {
-        self.waiters.get() - others.iter().map(|known| known.waiters).sum::<u32>()
+    fn in_first(&self) -> u32 {
+        self.waiters.get() - self.in_others.get()
     }
 
     /// One more waits in this line.
@@ -78,6 +83,7 @@ impl Lines {
         let mut others = self.others.borrow_mut();
         if let Some(known) = others.iter_mut().find(|known| address_of(&*known.line) == at) {
             known.waiters += 1;
+            self.in_others.set(self.in_others.get() + 1);
             return;
         }
         let is_full = others.len() >= KEPT;
@@ -86,11 +92,12 @@ impl Lines {
             self.forget_dead(&mut others);
         }
         let line = line();
-        if self.first_at.get().is_null() || (is_full && self.in_first(&others) == 0) {
+        if self.first_at.get().is_null() || (is_full && self.in_first() == 0) {
             self.first_at.set(at);
             self.first.replace(Some(line));
             return;
         }
+        self.in_others.set(self.in_others.get() + 1);
         let known = Known { line, waiters: 1 };
         if let Some(idle) = others.iter_mut().find(|known| is_full && known.waiters == 0) {
             *idle = known;
@@ -113,31 +120,38 @@ impl Lines {
         let mut others = self.others.borrow_mut();
         if let Some(known) = others.iter_mut().find(|known| address_of(&*known.line) == at) {
             known.waiters -= waiters;
+            self.in_others.set(self.in_others.get() - waiters);
         }
     }
 
     /// Nobody is left who could wait in a line that only the task has: the futures were forgotten, or went elsewhere.
     fn forget_dead(&self, others: &mut [Known]) {
         let is_dead = |line: &Arc<dyn Line>| Arc::strong_count(line) == 1;
-        let mut dead = 0;
         if self.first.borrow().as_ref().is_some_and(is_dead) {
-            dead += self.in_first(others);
+            self.waiters.set(self.in_others.get());
         }
+        let mut dead = 0;
         for known in others.iter_mut().filter(|known| is_dead(&known.line)) {
             dead += mem::take(&mut known.waiters);
         }
+        self.in_others.set(self.in_others.get() - dead);
         self.waiters.set(self.waiters.get() - dead);
     }
 
-    /// Forgets whoever is gone, so that the task is less careful.
+    /// Forgets whoever is gone, so that the task is less careful; the more lines there are, the more seldom.
     pub(super) fn tidy(&self) {
-        self.forget_dead(&mut self.others.borrow_mut());
+        if let Some(left) = self.until_tidy.get().checked_sub(1) {
+            return self.until_tidy.set(left);
+        }
+        let mut others = self.others.borrow_mut();
+        self.until_tidy.set(others.len());
+        self.forget_dead(&mut others);
     }
 
     /// The first line that has offers and waiters of the task, from this number on; and its number.
     pub(super) fn next_offering(&self, from: usize) -> Option<(usize, Arc<dyn Line>)> {
         let (first, others) = (self.first.borrow(), self.others.borrow());
-        let first = first.iter().map(|line| (line, self.in_first(&others)));
+        let first = first.iter().map(|line| (line, self.in_first()));
         let lines = first.chain(others.iter().map(|known| (&known.line, known.waiters)));
         let (i, (line, _)) = lines
             .enumerate()

@@ -6,8 +6,9 @@ use crate::sync::atomic::{AtomicU16, Ordering};
 const WAITING: u16 = 0xff;
 const MANY: u16 = WAITING;
 const ONE: u16 = 1;
-/// In the upper byte: how many waited when the poll began, and were not looked at. While MANY wait they are not counted; it
-/// says MANY then, and afterwards until the end of the poll at least one.
+/// In the upper byte: how many waited when the poll began, and were not looked at; never more than wait, as the poll has
+/// looked at nobody while both are the same. While MANY wait they are not counted; it says MANY then, and afterwards until
+/// the end of the poll at least one.
 const UNSEEN: u16 = 0x100;
 
 /// Both in one word, which is zero in most tasks; touched only by the thread that polls the task.
@@ -70,7 +71,8 @@ impl Looks {
     #[cold]
     pub(crate) fn count(&self, waiting: u32) {
         let waiting = u16::try_from(waiting).unwrap_or(MANY).min(MANY);
-        self.set(self.get() & !WAITING | waiting);
+        let unseen = (self.get() / UNSEEN).min(waiting);
+        self.set((unseen * UNSEEN) | waiting);
     }
 
     /// Ends a poll that has looked at all who wait; `false` if it has not, or that is not known.

@@ -115,7 +115,8 @@ impl<T: Copy> WaitList<Offered<T>> {
                     Standing::Served | Standing::Offered => {
                         Some(Look::Served(node.value.value, node.value.at))
                     }
-                    Standing::Missed => Some(Look::Missed(node.value.value)),
+                    // It is out only when nothing foreign is left to be done before it is in line again.
+                    Standing::Missed => clone.take().map(|new| Look::Missed(node.value.value, new)),
                     Standing::Queued => node.wait_under(waker, clone).map(|old| {
                         node.value.at = seen(node.value.at);
                         Look::Wait(old)
@@ -126,6 +127,7 @@ impl<T: Copy> WaitList<Offered<T>> {
         };
         match standing {
             Standing::Queued => return look,
+            Standing::Missed if look.is_none() => return None,
             // SAFETY: it was passed, and the lock is held.
             Standing::Offered => unsafe { self.row.remove_passed(node) },
             Standing::Served | Standing::Missed => {}
@@ -146,9 +148,9 @@ impl<T: Copy> WaitList<Offered<T>> {
     }
 
     /// Takes back what was offered to a task, and left at the end of the poll `at` although it was there, unseen, at the
-    /// end of an earlier one. Says whether there are others, which are left for the first time.
-    pub fn withdraw(&mut self, at: At, mut taken: impl FnMut(T)) -> bool {
-        let mut is_first = false;
+    /// end of an earlier one; `may_take`: if what was offered was told already. Says whether something is left for later.
+    pub fn withdraw(&mut self, at: At, may_take: bool, mut taken: impl FnMut(T)) -> bool {
+        let mut is_left = false;
         let mut next = self.row.head;
         while let Some(node) = next.filter(|_| next != self.row.first) {
             // SAFETY: the node stands before the first in line of this list, whose lock the caller holds.
@@ -158,8 +160,8 @@ impl<T: Copy> WaitList<Offered<T>> {
                     if node.value.at.task != at.task || node.value.at == at {
                         return None;
                     }
-                    if !mem::replace(&mut node.value.left, true) {
-                        is_first = true;
+                    if !may_take || !mem::replace(&mut node.value.left, true) {
+                        is_left = true;
                         return None;
                     }
                     node.standing = Standing::Missed;
@@ -172,7 +174,7 @@ impl<T: Copy> WaitList<Offered<T>> {
                 taken(value);
             }
         }
-        is_first
+        is_left
     }
 
     /// Whether nobody in line came before a waiter that was here and missed its turn.

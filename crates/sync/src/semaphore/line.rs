@@ -21,11 +21,13 @@ pub(super) struct Inside {
     pub(super) free: usize,
     pub(super) closed: bool,
     pub(super) bound: usize,
+    /// How many threads wake several who were offered something: the first of those may be woken last.
+    waking: usize,
 }
 
 impl Line {
     pub(super) fn new(bound: usize) -> Self {
-        let inside = Inside { list: WaitList::new(), free: 0, closed: false, bound };
+        let inside = Inside { list: WaitList::new(), free: 0, closed: false, bound, waking: 0 };
         Self { offers: AtomicUsize::new(0), inside: Mutex::new(inside) }
     }
 
@@ -73,6 +75,9 @@ impl Line {
         first: Waker,
         word: Option<&AtomicUsize>,
     ) {
+        inside.waking += 1;
+        // Ends when all were woken, however.
+        let waking = Waking(self);
         let mut lead = None;
         let mut first = Some(first);
         let mut batch = WakeBatch::new();
@@ -99,6 +104,7 @@ impl Line {
         if let Some(lead) = lead {
             lead.follow();
         }
+        drop(waking);
     }
 }
 
@@ -139,7 +145,8 @@ impl offers::Line for Line {
     fn take_back(&self, at: At, taken: &mut Taken) {
         let mut inside = self.lock();
         let mut permits = 0;
-        taken.is_left = inside.list.withdraw(at, |want| {
+        let may_take = inside.waking == 0;
+        taken.is_left = inside.list.withdraw(at, may_take, |want| {
             taken.missed += 1;
             permits += want.permits;
         });
@@ -147,6 +154,15 @@ impl offers::Line for Line {
             inside.fill_up_with(permits);
             self.serve_all(inside, None);
         }
+    }
+}
+
+/// Some who were offered something are still to be woken, and so nothing is taken back.
+struct Waking<'a>(&'a Line);
+
+impl Drop for Waking<'_> {
+    fn drop(&mut self) {
+        self.0.lock().waking -= 1;
     }
 }
 

@@ -83,9 +83,9 @@ impl Semaphore {
                     drop(old);
                     return Poll::Pending;
                 }
-                Some(Look::Missed(want)) => {
+                Some(Look::Missed(want, waker)) => {
                     drop(inside);
-                    return self.queue_again(want.permits, waiter, cx);
+                    return self.queue_again(want.permits, waiter, waker);
                 }
                 None => {
                     drop(inside);
@@ -101,9 +101,9 @@ impl Semaphore {
         &self,
         permits: usize,
         waiter: Pin<&mut Waiter<Wish>>,
-        cx: &mut Context<'_>,
+        waker: Waker,
     ) -> Poll<Result<(), Closed>> {
-        self.queue(permits, true, waiter, cx)
+        self.queue(permits, true, waiter, waker)
     }
 
     /// Gets in line, at its end or where its place was.
@@ -113,9 +113,8 @@ impl Semaphore {
         permits: usize,
         again: bool,
         mut waiter: Pin<&mut Waiter<Wish>>,
-        cx: &mut Context<'_>,
+        waker: Waker,
     ) -> Poll<Result<(), Closed>> {
-        let waker = cx.waker().clone();
         let line = self.line();
         let here = offers::join(line);
         let mut inside = line.lock();

@@ -72,7 +72,7 @@ impl Blind {
 
 impl Wake for Blind {
     fn wake(self: Arc<Self>) {
-        let found = self.poll(|| !self.context.end_looks() && offers::take_back(&self.context));
+        let found = self.poll(|| !self.context.end_looks() && offers::take_back());
         self.context.renew_looks();
         self.found.lock().expect("nobody panics with it").push(found);
     }

@@ -6,6 +6,7 @@
 mod channels;
 mod clones;
 mod ended;
+mod left;
 
 use kasasagi_sync::{PriorityQueue, Queue, Semaphore};
 use std::panic::{AssertUnwindSafe, catch_unwind};
