@@ -347,10 +347,9 @@ impl Semaphore {
         if self.word.load(Ordering::Acquire) & CLOSED != 0 {
             return Poll::Ready(Err(Closed));
         }
-        let waker = cx.waker().clone();
         waiter.set(Some(Waiter::new(Want::of(permits))));
         let waiter = waiter.as_pin_mut().expect("it was made just now");
-        self.queue(permits, false, waiter, waker)
+        self.queue(permits, false, waiter, cx.waker().clone())
     }
 
     /// The word with more permits in it.

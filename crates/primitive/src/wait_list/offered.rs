@@ -116,7 +116,7 @@ impl<T: Copy> WaitList<Offered<T>> {
                         Some(Look::Served(node.value.value, node.value.at))
                     }
                     // It is out only when nothing foreign is left to be done before it is in line again.
-                    Standing::Missed => clone.take().map(|new| Look::Missed(node.value.value, new)),
+                    Standing::Missed => clone.is_some().then_some(Look::Missed(node.value.value)),
                     Standing::Queued => node.wait_under(waker, clone).map(|old| {
                         node.value.at = seen(node.value.at);
                         Look::Wait(old)

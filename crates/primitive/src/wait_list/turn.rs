@@ -33,6 +33,6 @@ pub enum Look<T> {
     Wait(Option<Waker>),
     /// It was served, and is out; it was polled last where it says.
     Served(T, At),
-    /// It was served, and that was taken back: it is out, and asks for this, to be woken by that.
-    Missed(T, Waker),
+    /// It was served, and that was taken back: it is out, and asks for this; the clone of its waker is there.
+    Missed(T),
 }

@@ -83,8 +83,9 @@ impl Semaphore {
                     drop(old);
                     return Poll::Pending;
                 }
-                Some(Look::Missed(want, waker)) => {
+                Some(Look::Missed(want)) => {
                     drop(inside);
+                    let waker = clone.unwrap_or_else(|| cx.waker().clone());
                     return self.queue_again(want.permits, waiter, waker);
                 }
                 None => {
