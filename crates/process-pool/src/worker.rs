@@ -8,7 +8,7 @@ mod panics;
 
 use crate::codec::{self, Answer};
 use crate::entry::{Function, ignore_sigpipe, image, is_privileged};
-use crate::frame::{Header, Kind};
+use crate::frame::{Header, Kind, LONGEST_TEXT};
 use crate::transport::{Incoming, Outgoing};
 use lifeline::Lifeline;
 use rustix::fd::{AsFd, OwnedFd};
@@ -164,7 +164,8 @@ impl Worker {
 
     fn say(&mut self, kind: Kind, text: &str) -> Kind {
         self.reply.clear();
-        self.reply.extend_from_slice(text.as_bytes());
+        let length = text.len().min(LONGEST_TEXT);
+        self.reply.extend_from_slice(&text.as_bytes()[..length]);
         kind
     }
 }
