@@ -112,7 +112,6 @@ fn loom_slots_dropped_job_meets_a_drop_and_its_replacement() {
 /// Race: the pool closes while a job gives its worker back: it leaves, once, and a shutdown does not wait for ever.
 ///
 /// Mutation `process-pool-close-forgets-who-works`: what comes back after the close is idle, and stays.
-/// Mutation `process-pool-close-looks-early`: a close looks for what is lent under one lock, and closes under another.
 #[test]
 fn loom_slots_close_meets_answer() {
     explore("slots_close_meets_answer", || {
@@ -121,6 +120,25 @@ fn loom_slots_close_meets_answer() {
         slots.close(false);
         block_on(slots.emptied());
         assert_eq!(gone.load(Ordering::Relaxed), 1, "the worker left before");
+        ends.join().expect("it does not panic");
+        assert_eq!(slots.counts(), (0, 0, 0));
+    });
+}
+
+/// Race: the pool closes while a job is dropped with its worker: a shutdown does not wait for ever.
+///
+/// Mutation `process-pool-close-looks-early`: a close looks for what is lent under one lock, and closes under another.
+#[test]
+fn loom_slots_close_meets_dropped_job() {
+    explore("slots_close_meets_dropped_job", || {
+        let (slots, mut job, gone) = busy();
+        let ends = thread::spawn(move || {
+            drop(job.tenant.take());
+            drop(job);
+        });
+        slots.close(false);
+        block_on(slots.emptied());
+        assert_eq!(gone.load(Ordering::Relaxed), 1);
         ends.join().expect("it does not panic");
         assert_eq!(slots.counts(), (0, 0, 0));
     });
