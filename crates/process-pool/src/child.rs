@@ -82,7 +82,9 @@ impl Worker {
         let heard =
             socket.try_io(Direction::Read, |mut socket| io::Read::read(&mut socket, &mut byte));
         // The end, or a word that nobody asked for, is no silence.
-        matches!(heard, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        let is_silent = matches!(heard, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        // Something that a job has started may hold the stream open.
+        is_silent && !self.life.as_ref().is_some_and(|life| sys::has_ended(life.get_ref()).is_ok())
     }
 
     /// Has it call the function at `distance`; the payload of the answer is in [`payload`](Self::payload).

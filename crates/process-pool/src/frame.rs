@@ -9,6 +9,8 @@ use std::fmt;
 pub(crate) const HEADER: usize = 32;
 /// The longest payload that a header can say, less a little.
 pub(crate) const LONGEST: usize = u32::MAX as usize - HEADER;
+/// The longest text that a worker sends in the place of a result; the rest is cut off.
+pub(crate) const LONGEST_TEXT: usize = 4096;
 /// `ksp1`, as a word in the machine's order.
 const MAGIC: u32 = u32::from_ne_bytes(*b"ksp1");
 

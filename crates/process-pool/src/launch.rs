@@ -61,9 +61,8 @@ pub(crate) struct Launched {
 
 impl Drop for Launched {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // An error: it has ended.
-            let _ = child.kill();
+        self.kill();
+        if let Some(child) = self.child.take() {
             self.orphans.take(child);
         }
     }
@@ -134,12 +133,19 @@ impl Launched {
         }
     }
 
+    fn kill(&mut self) {
+        let Some(child) = &mut self.child else { return };
+        // An error: it has ended. By the descriptor where there is one, as in `Worker::kill`.
+        let _ = match &self.life {
+            Some(life) => sys::kill(life),
+            None => child.kill(),
+        };
+    }
+
     /// Ends it, and tells how it ended.
     fn end(&mut self) -> String {
-        let status = self.child.take().and_then(|mut child| {
-            let _ = child.kill();
-            child.wait().ok()
-        });
+        self.kill();
+        let status = self.child.take().and_then(|mut child| child.wait().ok());
         let status = status.map_or_else(String::new, |status| format!(" ({status})"));
         format!(
             "it ended before it said hello{status}; let `main` call `process_pool::init()` first"

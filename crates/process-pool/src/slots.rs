@@ -100,20 +100,23 @@ impl<T: Tenant> Slots<T> {
         loop {
             let mut state = self.state.lock();
             let may_stay = !state.is_closed || !state.line.is_empty();
-            let leaving = tenant.take_if(|tenant| !may_stay || !tenant.may_stay());
+            if let Some(leaving) = tenant.take_if(|tenant| !may_stay || !tenant.may_stay()) {
+                drop(state);
+                // While its slot is still lent: who sees that nothing is lent any more knows that all were told.
+                leaving.leave();
+                continue;
+            }
             let Some(next) = state.line.pop_front() else {
                 state.lent -= 1;
                 state.idle.extend(tenant);
                 let is_empty = state.is_closed && state.lent == 0;
                 drop(state);
-                leaving.into_iter().for_each(Tenant::leave);
                 if is_empty {
                     self.empty.set();
                 }
                 return;
             };
             drop(state);
-            leaving.into_iter().for_each(Tenant::leave);
             match next.send(self.lease(tenant)) {
                 Ok(()) => return,
                 // Who waited has gone: the next.
@@ -126,15 +129,17 @@ impl<T: Tenant> Slots<T> {
     }
 
     /// No more leases. Those in the line are served, unless they are sent away; the idle ones leave.
-    pub(crate) fn close(&self, send_away: bool) {
+    pub(crate) fn close(self: &Arc<Self>, send_away: bool) {
         let mut state = self.state.lock();
         state.is_closed = true;
         let idle = std::mem::take(&mut state.idle);
+        // Lent until they were told to leave.
+        state.lent += idle.len();
         let line = if send_away { std::mem::take(&mut state.line) } else { VecDeque::new() };
         let is_empty = state.lent == 0;
         drop(state);
         drop(line);
-        idle.into_iter().for_each(Tenant::leave);
+        idle.into_iter().for_each(|tenant| self.hand_on(Some(tenant)));
         if is_empty {
             self.empty.set();
         }

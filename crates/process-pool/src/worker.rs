@@ -8,7 +8,7 @@ mod panics;
 
 use crate::codec::{self, Answer};
 use crate::entry::{Function, ignore_sigpipe, image, is_privileged};
-use crate::frame::{Header, Kind};
+use crate::frame::{Header, Kind, LONGEST_TEXT};
 use crate::transport::{Incoming, Outgoing};
 use lifeline::Lifeline;
 use rustix::fd::{AsFd, OwnedFd};
@@ -18,8 +18,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::exit;
 use std::sync::Once;
 
-/// Names the socket that makes a process a worker, and how long an answer may be.
-pub(crate) const VARIABLE: &str = "KASASAGI_WORKER";
+/// Names the socket that makes a process a worker, and how long an answer may be. Another version of this crate in the
+/// same program has another name for it.
+pub(crate) const VARIABLE: &str = concat!(
+    "KASASAGI_WORKER_",
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    "_",
+    env!("CARGO_PKG_VERSION_MINOR"),
+    "_",
+    env!("CARGO_PKG_VERSION_PATCH")
+);
 
 /// What the worker exits with when its parent speaks something else.
 const PROTOCOL: i32 = 76;
@@ -67,7 +75,9 @@ fn invited(said: &OsStr) -> Option<usize> {
         return None;
     }
     let address = address(rustix::stdio::stdin()).ok()?;
-    said.to_str()?.strip_prefix(&address)?.parse().ok()
+    let limit = said.to_str()?.strip_prefix(&address)?.parse().ok()?;
+    // Of a shared library with a pool of its own, this is not the copy that the parent has found functions in.
+    image().is_program.then_some(limit)
 }
 
 /// Works until the parent says goodbye or is gone.
@@ -164,7 +174,8 @@ impl Worker {
 
     fn say(&mut self, kind: Kind, text: &str) -> Kind {
         self.reply.clear();
-        self.reply.extend_from_slice(text.as_bytes());
+        let length = text.len().min(LONGEST_TEXT);
+        self.reply.extend_from_slice(&text.as_bytes()[..length]);
         kind
     }
 }

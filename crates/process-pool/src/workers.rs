@@ -3,7 +3,7 @@
 use crate::child::{Silence, Worker};
 use crate::codec;
 use crate::error::{BrokenProcessPool, JobError, JobPanic};
-use crate::frame::{Kind, LONGEST};
+use crate::frame::{Kind, LONGEST, LONGEST_TEXT};
 use crate::launch::{HangUp, Launched, Plan, launch};
 use crate::orphans::Orphans;
 use crate::request::{Plain, Request};
@@ -315,7 +315,8 @@ impl Shared {
         request: &Plain,
         place: &'static Location<'static>,
     ) -> (Option<Worker>, Asked<R>) {
-        let limit = self.config.max_message;
+        // What a worker says of an error is no result, and has its room however small those are.
+        let limit = self.config.max_message.max(LONGEST_TEXT);
         let asked = worker.ask(request.distance, &request.argument, limit, place).await;
         let (has_begun, noticed) = match asked {
             Ok(kind) => {

@@ -82,6 +82,14 @@ impl<R> Future for All<R> {
     }
 }
 
+impl<R> Drop for Map<R> {
+    fn drop(&mut self) {
+        // From behind: those that wait leave the line before those that run leave a slot, which would start a worker for
+        // a job that is next to be dropped.
+        while self.jobs.pop_back().is_some() {}
+    }
+}
+
 impl<R> fmt::Debug for All<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("All").field("left", &self.map.len()).finish_non_exhaustive()

@@ -112,7 +112,6 @@ fn loom_slots_dropped_job_meets_a_drop_and_its_replacement() {
 /// Race: the pool closes while a job gives its worker back: it leaves, once, and a shutdown does not wait for ever.
 ///
 /// Mutation `process-pool-close-forgets-who-works`: what comes back after the close is idle, and stays.
-/// Mutation `process-pool-close-looks-early`: a close looks for what is lent under one lock, and closes under another.
 #[test]
 fn loom_slots_close_meets_answer() {
     explore("slots_close_meets_answer", || {
@@ -122,6 +121,71 @@ fn loom_slots_close_meets_answer() {
         block_on(slots.emptied());
         assert_eq!(gone.load(Ordering::Relaxed), 1, "the worker left before");
         ends.join().expect("it does not panic");
+        assert_eq!(slots.counts(), (0, 0, 0));
+    });
+}
+
+/// Race: the pool closes while a job is dropped with its worker: a shutdown does not wait for ever.
+///
+/// Mutation `process-pool-close-looks-early`: a close looks for what is lent under one lock, and closes under another.
+#[test]
+fn loom_slots_close_meets_dropped_job() {
+    explore("slots_close_meets_dropped_job", || {
+        let (slots, mut job, gone) = busy();
+        let ends = thread::spawn(move || {
+            drop(job.tenant.take());
+            drop(job);
+        });
+        slots.close(false);
+        block_on(slots.emptied());
+        assert_eq!(gone.load(Ordering::Relaxed), 1);
+        ends.join().expect("it does not panic");
+        assert_eq!(slots.counts(), (0, 0, 0));
+    });
+}
+
+/// Two slots with a worker in each, lent out.
+fn two_busy() -> (Shared, [Lease<Magpie>; 2], Arc<AtomicUsize>) {
+    let (slots, gone) = (Slots::new(2), Arc::new(AtomicUsize::new(0)));
+    let leases = [lease(&slots), lease(&slots)].map(|mut lease: Lease<Magpie>| {
+        lease.tenant = Some(Magpie { gone: Arc::clone(&gone) });
+        lease
+    });
+    (slots, leases, gone)
+}
+
+/// Race: the two last jobs of a closed pool are answered: a shutdown is over when both workers were told to leave, and not
+/// when one of them has only lost its slot.
+///
+/// Mutation `process-pool-leaves-uncounted`: a slot is free before its worker was told to leave.
+#[test]
+fn loom_slots_two_answers_meet_a_shutdown() {
+    explore("slots_two_answers_meet_a_shutdown", || {
+        let (slots, [one, two], gone) = two_busy();
+        slots.close(false);
+        let ends = thread::spawn(move || drop(one));
+        drop(two);
+        block_on(slots.emptied());
+        assert_eq!(gone.load(Ordering::Relaxed), 2, "both have left before");
+        ends.join().expect("it does not panic");
+    });
+}
+
+/// Race: the pool closes while one worker is idle and the job of the other is answered: who waits for the end of the pool
+/// waits for both.
+///
+/// Mutation `process-pool-idle-leave-uncounted`: a close takes the idle ones out before it tells them to leave.
+#[test]
+fn loom_slots_close_over_an_idle_one_meets_answer() {
+    explore("slots_close_over_an_idle_one_meets_answer", || {
+        let (slots, [idle, answered], gone) = two_busy();
+        drop(idle);
+        let closing = std::sync::Arc::clone(&slots);
+        let closes = thread::spawn(move || closing.close(false));
+        drop(answered);
+        block_on(slots.emptied());
+        assert_eq!(gone.load(Ordering::Relaxed), 2, "both have left before");
+        closes.join().expect("it does not panic");
         assert_eq!(slots.counts(), (0, 0, 0));
     });
 }

@@ -203,6 +203,35 @@ fn a_job_that_its_worker_had_not_read_is_another_workers() {
     });
 }
 
+/// Leaves a child whose standard input is this worker's end of the stream; gives its number.
+#[cfg(target_os = "linux")]
+fn leave_a_child_that_holds_the_stream((): ()) -> u32 {
+    let input = std::process::Stdio::from(std::os::fd::OwnedFd::from(own_socket()));
+    let child = std::process::Command::new("sleep").arg("600").stdin(input).spawn();
+    child.expect("it starts").id()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_that_dies_idle_is_nobodys_loss_though_a_child_holds_the_stream() {
+    let number = |pid: u32| rustix::process::Pid::from_raw(pid as i32).expect("a number");
+    run(async {
+        let workers = workers(1);
+        let idle = number(ask(&workers, pid, ()).await.expect("it says who it is"));
+        let child = ask(&workers, leave_a_child_that_holds_the_stream, ()).await;
+        let child = number(child.expect("it is left behind"));
+        rustix::process::kill_process(idle, Signal::KILL).expect("it is there");
+        eventually("it is dead", || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", idle.as_raw_nonzero()));
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", idle.as_raw_nonzero()));
+            stat.is_ok_and(|stat| stat.contains(") Z")) && tasks.map_or(0, Iterator::count) == 1
+        });
+        let answer = ask(&workers, square, 4).await;
+        rustix::process::kill_process(child, Signal::KILL).expect("it is there");
+        assert_eq!(answer.expect("another does it"), 16);
+    });
+}
+
 /// Where there is no pidfd, only the end of the stream tells.
 #[cfg(target_os = "linux")]
 #[test]

@@ -100,6 +100,19 @@ fn what_is_too_long_is_an_error_of_its_job_and_the_worker_survives() {
     });
 }
 
+#[test]
+fn an_error_is_told_though_results_are_short() {
+    run(async {
+        let workers = with(|config| config.max_message = 8);
+        let before = ask(&workers, pid, ()).await.expect("it ends");
+        let refused = ask(&workers, |n: usize| "x".repeat(n), 100).await;
+        assert!(matches!(&refused, Err(JobError::Output(_))), "{refused:?}");
+        let panicked = ask(&workers, |()| -> () { panic!("it is the wrong kind") }, ()).await;
+        assert!(matches!(&panicked, Err(JobError::Output(_))), "{panicked:?}");
+        assert_eq!(ask(&workers, pid, ()).await.expect("it ends"), before);
+    });
+}
+
 /// Encodes, and cannot be decoded.
 #[derive(Debug, Serialize)]
 struct OneWay(u8);

@@ -94,13 +94,23 @@ fn a_frame_of_this_build_that_is_no_answer_breaks_its_job() {
     });
 }
 
+/// What names the socket of a worker.
+const VARIABLE: &str = concat!(
+    "KASASAGI_WORKER_",
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    "_",
+    env!("CARGO_PKG_VERSION_MINOR"),
+    "_",
+    env!("CARGO_PKG_VERSION_PATCH")
+);
+
 /// A worker started by hand, with its first word.
 fn by_hand() -> (Child, UnixStream, [u8; 32]) {
     let (mut ours, theirs) = UnixStream::pair().expect("the system gives a pair");
     let theirs = OwnedFd::from(theirs);
     let stat = rustix::fs::fstat(&theirs).expect("it is open");
     let child = Command::new(std::env::current_exe().expect("it has a name"))
-        .env("KASASAGI_WORKER", format!("{}:{}:1000", stat.st_dev, stat.st_ino))
+        .env(VARIABLE, format!("{}:{}:1000", stat.st_dev, stat.st_ino))
         .stdin(Stdio::from(theirs))
         .spawn()
         .expect("it starts");
@@ -211,7 +221,7 @@ fn a_program_with_rights_of_its_file_is_no_worker() {
     let start = || {
         Command::new(&path)
             .arg("--list")
-            .env("KASASAGI_WORKER", format!("{}:{}:1000", stat.st_dev, stat.st_ino))
+            .env(VARIABLE, format!("{}:{}:1000", stat.st_dev, stat.st_ino))
             .stdin(Stdio::from(theirs.try_clone().expect("it can be copied")))
             .output()
     };
