@@ -45,18 +45,18 @@ impl<U> Room<U> {
     }
 
     /// The next `size` places; `None` if there are not so many, and no more then.
-    pub(super) fn give(self: &Arc<Self>, size: usize) -> Option<Region<U>> {
-        let mut given = self.given.lock();
+    pub(super) fn give(room: &Arc<Self>, size: usize) -> Option<Region<U>> {
+        let mut given = room.given.lock();
         let from = given.size;
-        if size > self.size - from {
-            given.size = self.size;
+        if size > room.size - from {
+            given.size = room.size;
             return None;
         }
         given.size += size;
         drop(given);
         // SAFETY: `from` is at most `size`, and so inside the allocation, or just behind it.
-        let first = unsafe { self.first.add(from) };
-        Some(Region { first, size, count: 0, room: Arc::clone(self) })
+        let first = unsafe { room.first.add(from) };
+        Some(Region { first, size, count: 0, room: Arc::clone(room) })
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn filled<U>(room: &Arc<Room<U>>, n: usize, mut value: impl FnMut() -> U) -> Region<U> {
-        let mut region = room.give(n).expect("there is room");
+        let mut region = Room::give(room, n).expect("there is room");
         region.extend((0..n).map(|_| value()));
         region
     }
@@ -188,7 +188,7 @@ mod tests {
         };
         let (first, second) = (filled(&room, 2, &mut next), filled(&room, 3, &mut next));
         let address = first.first;
-        assert!(room.give(1).is_none(), "it is all given out");
+        assert!(Room::give(&room, 1).is_none(), "it is all given out");
         let all = Region::join(vec![first, second]).ok().expect("there is no gap");
         assert_eq!(all, ["1", "2", "3", "4", "5"]);
         assert_eq!(all.as_ptr(), address.as_ptr().cast_const());
@@ -199,7 +199,7 @@ mod tests {
         let (token, mut clone) = tokens();
         let room = Room::new(4).expect("there is memory");
         let first = filled(&room, 1, &mut clone);
-        let mut second = room.give(3).expect("there is room");
+        let mut second = Room::give(&room, 3).expect("there is room");
         second.extend(std::iter::once(clone()));
         drop(room);
         assert_eq!(std::sync::Arc::strong_count(&token), 4);
@@ -224,7 +224,7 @@ mod tests {
     fn what_was_put_before_a_panic_is_dropped_once() {
         let (token, mut clone) = tokens();
         let room = Room::new(3).expect("there is memory");
-        let mut region = room.give(3).expect("there is room");
+        let mut region = Room::give(&room, 3).expect("there is room");
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             region.extend((0..3).map(|n| if n < 2 { clone() } else { panic!("the third") }));
         }));

@@ -80,7 +80,7 @@ impl<I: Iterator, F, U> Split<I, F, U> {
         source.place += items.len();
         source.chunks += 1;
         // Under the lock: regions are in the order of the items.
-        let region = self.room.as_ref().and_then(|room| room.give(items.len()));
+        let region = self.room.as_ref().and_then(|room| Room::give(room, items.len()));
         drop(source);
         let apart = || Values::Apart(Vec::with_capacity(items.len()));
         Some(Part { place, values: region.map_or_else(apart, Values::Here) })

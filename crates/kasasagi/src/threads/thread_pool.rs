@@ -40,12 +40,15 @@ use std::time::Duration;
 pub struct ThreadPool {
     pool: Pool,
     /// Places in the queue, if they are limited.
-    room: Option<Arc<Semaphore>>,
+    room: Option<SemaphoreArc>,
     joins: bool,
 }
 
+/// The `Arc` that owned permits take: loom's in a model.
+type SemaphoreArc = kasasagi_primitive::sync::Arc<Semaphore>;
+
 /// Gives a place in the queue back: the closure that had it has a thread, or was taken back.
-struct Place(Arc<Semaphore>);
+struct Place(SemaphoreArc);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -124,7 +127,7 @@ impl ThreadPool {
         match room.try_acquire() {
             Ok(permit) => {
                 permit.forget();
-                Ok(self.start(place, job, Some(Place(Arc::clone(room)))))
+                Ok(self.start(place, job, Some(Place(room.clone()))))
             }
             Err(_) => Err(PoolFull(job)),
         }
@@ -151,7 +154,7 @@ impl ThreadPool {
     /// ```
     #[track_caller]
     pub fn submit_when_room<J: IntoJob>(&self, job: J) -> Submit<'_, J> {
-        let acquire = |room: &Arc<Semaphore>| Box::pin(Semaphore::acquire_owned(Arc::clone(room)));
+        let acquire = |room: &SemaphoreArc| Box::pin(Semaphore::acquire_owned(room.clone()));
         let room = self.room.as_ref().map(acquire);
         Submit { pool: self, room, job: Some(job), place: Location::caller() }
     }
@@ -288,7 +291,7 @@ impl ThreadPool {
     ) -> Submitted<J::Output> {
         let room = permit.zip(self.room.as_ref()).map(|(permit, room)| {
             permit.forget();
-            Place(Arc::clone(room))
+            Place(room.clone())
         });
         self.start(place, job, room)
     }
@@ -324,7 +327,7 @@ impl ThreadPool {
         );
         let parker = Parker::new();
         let waker = parker.unparker().into_waker();
-        let mut acquire = pin!(Semaphore::acquire_owned(Arc::clone(room)));
+        let mut acquire = pin!(Semaphore::acquire_owned(room.clone()));
         let permit = loop {
             match acquire.as_mut().poll(&mut Context::from_waker(&waker)) {
                 Poll::Ready(permit) => break permit,
@@ -333,7 +336,7 @@ impl ThreadPool {
         };
         // The semaphore is the pool's own, and never closed.
         permit.ok()?.forget();
-        Some(Place(Arc::clone(room)))
+        Some(Place(room.clone()))
     }
 }
 
@@ -454,7 +457,7 @@ impl ThreadPoolBuilder {
         assert!(self.config.max_threads > 0, "a thread pool needs `max_workers` to be at least 1");
         let room = self.max_queued.map(|closures| {
             assert!(closures > 0, "a thread pool needs `max_queued` to be at least 1");
-            Arc::new(Semaphore::new(closures.min(Semaphore::MAX_PERMITS)))
+            SemaphoreArc::new(Semaphore::new(closures.min(Semaphore::MAX_PERMITS)))
         });
         ThreadPool { pool: Pool::new(self.config), room, joins: true }
     }
