@@ -3,6 +3,7 @@
 
 use crate::entry::{image, is_privileged};
 use crate::frame::{Header, Kind};
+use crate::leaving::Leaving;
 use crate::orphans::Orphans;
 use crate::sys;
 use crate::transport::{Incoming, Step};
@@ -63,7 +64,7 @@ impl Drop for Launched {
     fn drop(&mut self) {
         self.kill();
         if let Some(child) = self.child.take() {
-            self.orphans.take(child);
+            self.orphans.take(Leaving::killed(child));
         }
     }
 }
