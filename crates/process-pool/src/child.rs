@@ -85,7 +85,7 @@ impl Worker {
         // The end, or a word that nobody asked for, is no silence.
         let is_silent = matches!(heard, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         // Something that a job has started may hold the stream open.
-        is_silent && !self.life.as_ref().is_some_and(|life| sys::has_ended(life.get_ref()).is_ok())
+        is_silent && self.life.as_ref().is_none_or(|life| sys::has_ended(life.get_ref()).is_err())
     }
 
     /// Has it call the function at `distance`; the payload of the answer is in [`payload`](Self::payload).

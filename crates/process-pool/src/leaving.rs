@@ -6,7 +6,6 @@
 use crate::orphans::Ends;
 use crate::sys;
 use crate::worker::lifeline::GRACE;
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -55,17 +54,10 @@ impl Leaving {
             if left.is_zero() {
                 return false;
             }
-            let Some(life) = &self.life else {
-                std::thread::sleep(LOOK.min(left));
-                continue;
-            };
-            // What is left, rounded up: it must not be looked at all the time at the end.
-            let left = Timespec {
-                tv_sec: left.as_secs() as i64,
-                tv_nsec: left.subsec_nanos().max(1_000_000) as _,
-            };
-            // An error: a signal came.
-            let _ = rustix::event::poll(&mut [PollFd::new(life, PollFlags::IN)], Some(&left));
+            match &self.life {
+                Some(life) => sys::wait_for_end(life, left),
+                None => std::thread::sleep(LOOK.min(left)),
+            }
         }
     }
 }

@@ -6,9 +6,9 @@ mod linux;
 mod other;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{HANG_UP, executable, has_ended, kill, life_of, running};
+pub(crate) use linux::{HANG_UP, executable, has_ended, kill, life_of, running, wait_for_end};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{HANG_UP, executable, has_ended, kill, life_of, running};
+pub(crate) use other::{HANG_UP, executable, has_ended, kill, life_of, running, wait_for_end};
 
 use crate::frame::{digest, mix};
 use rustix::net::SendFlags;
