@@ -101,6 +101,8 @@ pub(crate) struct Image {
     entries: Option<Range<usize>>,
     /// It is the program itself, or the system does not say.
     pub(crate) is_program: bool,
+    /// It is known of which build it is.
+    pub(crate) has_identity: bool,
     /// Of which build it is.
     pub(crate) build: u64,
 }
@@ -116,8 +118,9 @@ pub(crate) fn image() -> &'static Image {
     static IMAGE: OnceLock<Image> = OnceLock::new();
     IMAGE.get_or_init(|| {
         let mut image = loader::own_image();
-        image.build = digest(env!("CARGO_PKG_VERSION").as_bytes())
-            ^ image.notes.unwrap_or_else(crate::sys::file_identity);
+        let identity = image.notes.or_else(crate::sys::file_identity);
+        image.has_identity = identity.is_some();
+        image.build = digest(env!("CARGO_PKG_VERSION").as_bytes()) ^ identity.unwrap_or_default();
         image
     })
 }
@@ -182,6 +185,7 @@ mod loader {
             #[cfg(all(target_os = "linux", target_env = "gnu"))]
             entries,
             is_program,
+            has_identity: false,
             build: 0,
         });
         1
@@ -264,6 +268,9 @@ extern "C" fn before_main(count: c_int, arguments: Words, environment: Words) {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 extern "C" fn before_main() {
+    // Where the file is known by its name alone, before another can have that name.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = image();
     crate::worker::enter(|| {});
 }
 

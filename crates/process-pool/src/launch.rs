@@ -85,6 +85,12 @@ pub(crate) fn launch(
             "kasasagi is part of a shared library here, and a worker is started from a program: use a pool of threads",
         ));
     }
+    if !image().has_identity {
+        return Err(io::Error::new(
+            ErrorKind::Unsupported,
+            "it is not known which file this program is of, so no worker could be known to be of the same: use a pool of threads",
+        ));
+    }
     if is_privileged() {
         return Err(io::Error::new(
             ErrorKind::Unsupported,

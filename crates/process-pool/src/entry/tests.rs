@@ -45,7 +45,7 @@ fn a_distance_out_of_the_code_is_refused() {
 #[test]
 fn this_image_is_the_program_and_has_a_build() {
     let image = image();
-    assert!(image.is_program && !image.code.is_empty() && image.build != 0);
+    assert!(image.is_program && image.has_identity && !image.code.is_empty() && image.build != 0);
 }
 
 #[cfg(target_os = "linux")]
