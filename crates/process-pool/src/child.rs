@@ -3,6 +3,7 @@
 use crate::entry::image;
 use crate::frame::{Header, Kind};
 use crate::launch::Launched;
+use crate::leaving::Leaving;
 use crate::orphans::Orphans;
 use crate::sys;
 use crate::transport::{Incoming, Outgoing, Step};
@@ -84,7 +85,7 @@ impl Worker {
         // The end, or a word that nobody asked for, is no silence.
         let is_silent = matches!(heard, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         // Something that a job has started may hold the stream open.
-        is_silent && !self.life.as_ref().is_some_and(|life| sys::has_ended(life.get_ref()).is_ok())
+        is_silent && self.life.as_ref().is_none_or(|life| sys::has_ended(life.get_ref()).is_err())
     }
 
     /// Has it call the function at `distance`; the payload of the answer is in [`payload`](Self::payload).
@@ -208,14 +209,15 @@ impl Worker {
         pool.unblock(move || dying.child.take()?.wait().ok()).await.ok().flatten()
     }
 
-    /// Tells it to leave, when it has nothing to do. It does so by itself.
+    /// Tells it to leave, when it has nothing to do. It does so by itself, or is killed.
     pub(crate) fn retire(mut self) {
         let (Some(socket), Some(child)) = (&self.socket, self.child.take()) else { return };
         let mut bye = Outgoing::new(Header::new(Kind::Bye, 0), b"", image().build);
         // Should it not fit, the end of the stream says the same.
         let _ = socket.try_io(Direction::Write, |socket| bye.send(socket));
         drop(self.socket.take());
-        self.orphans.take(child);
+        let life = self.life.take().and_then(|life| life.into_inner().ok());
+        self.orphans.take(Leaving::told(child, life));
     }
 
     fn kill(&mut self) {
@@ -238,7 +240,7 @@ struct Dying {
 impl Drop for Dying {
     fn drop(&mut self) {
         if let Some(child) = self.child.take() {
-            self.orphans.take(child);
+            self.orphans.take(Leaving::killed(child));
         }
     }
 }
@@ -257,7 +259,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.kill();
         if let Some(child) = self.child.take() {
-            self.orphans.take(child);
+            self.orphans.take(Leaving::killed(child));
         }
     }
 }

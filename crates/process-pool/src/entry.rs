@@ -10,6 +10,8 @@
 
 use crate::codec::{self, Answer};
 use crate::frame::digest;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use libc::{c_char, c_int};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
@@ -94,8 +96,13 @@ pub(crate) struct Image {
     code: Vec<Range<usize>>,
     /// Notes of the build id, digested.
     notes: Option<u64>,
+    /// Where the table lies that `BEFORE_MAIN` stands in; none where the system does not say.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    entries: Option<Range<usize>>,
     /// It is the program itself, or the system does not say.
     pub(crate) is_program: bool,
+    /// It is known of which build it is.
+    pub(crate) has_identity: bool,
     /// Of which build it is.
     pub(crate) build: u64,
 }
@@ -111,8 +118,9 @@ pub(crate) fn image() -> &'static Image {
     static IMAGE: OnceLock<Image> = OnceLock::new();
     IMAGE.get_or_init(|| {
         let mut image = loader::own_image();
-        image.build = digest(env!("CARGO_PKG_VERSION").as_bytes())
-            ^ image.notes.unwrap_or_else(crate::sys::file_identity);
+        let identity = image.notes.or_else(crate::sys::file_identity);
+        image.has_identity = identity.is_some();
+        image.build = digest(env!("CARGO_PKG_VERSION").as_bytes()) ^ identity.unwrap_or_default();
         image
     })
 }
@@ -164,8 +172,38 @@ mod loader {
             // SAFETY: a segment of notes is part of a loaded one, readable, and never written.
             build_id(unsafe { std::slice::from_raw_parts(start, span(at).len()) })
         });
-        seen.image = Some(Image { code, notes, is_program, build: 0 });
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        let entries = of_type(libc::PT_DYNAMIC).find_map(|at| {
+            let start = std::ptr::with_exposed_provenance::<[usize; 2]>(span(at).start);
+            let count = span(at).len() / size_of::<[usize; 2]>();
+            // SAFETY: the dynamic section is part of a loaded segment, and the loader wrote to it before any entry ran.
+            entries(unsafe { std::slice::from_raw_parts(start, count) }, base)
+        });
+        seen.image = Some(Image {
+            code,
+            notes,
+            #[cfg(all(target_os = "linux", target_env = "gnu"))]
+            entries,
+            is_program,
+            has_identity: false,
+            build: 0,
+        });
         1
+    }
+
+    /// The table of functions that run before `main`: the loader leaves its place as the linker wrote it, so it is
+    /// counted from the base (elf(5)).
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    pub(super) fn entries(dynamic: &[[usize; 2]], base: usize) -> Option<std::ops::Range<usize>> {
+        const END: usize = 0;
+        const TABLE: usize = 25;
+        const SIZE: usize = 27;
+        let said = |tag| {
+            let mut valid = dynamic.iter().take_while(|entry| entry[0] != END);
+            valid.find(|entry| entry[0] == tag).map(|entry| entry[1])
+        };
+        let start = base.checked_add(said(TABLE)?)?;
+        Some(start..start.checked_add(said(SIZE)?)?)
     }
 
     /// The note of type `NT_GNU_BUILD_ID` (3) and name `GNU`, digested: name length, content length, type, then name and
@@ -212,10 +250,44 @@ mod loader {
     unsafe(link_section = ".init_array")
 )]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
-static BEFORE_MAIN: extern "C" fn() = before_main;
+static BEFORE_MAIN: Entry = before_main;
 
+/// What stands in the table; glibc gives it what it gives to `main`.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+type Entry = extern "C" fn(c_int, Words, Words);
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+type Entry = extern "C" fn();
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+type Words = *const *const c_char;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+extern "C" fn before_main(count: c_int, arguments: Words, environment: Words) {
+    crate::worker::enter(|| run_later_entries(count, arguments, environment));
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 extern "C" fn before_main() {
-    crate::worker::init();
+    // Where the file is known by its name alone, before another can have that name.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = image();
+    crate::worker::enter(|| {});
+}
+
+/// Runs the entries behind our own, which does not return in a worker: constructors of libraries that were linked later.
+/// Jobs may use those.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn run_later_entries(count: c_int, arguments: Words, environment: Words) {
+    let own = (&raw const BEFORE_MAIN).addr();
+    let Some(table) = image().entries.clone().filter(|table| table.contains(&own)) else { return };
+    for at in (own..table.end).step_by(size_of::<Entry>()).skip(1) {
+        let place = std::ptr::with_exposed_provenance::<Option<Entry>>(at);
+        // SAFETY: the loader said where the table ends, and `own` is in it, so this is another of its elements: a function,
+        // relocated before the first of them ran.
+        if let Some(entry) = unsafe { place.read() } {
+            entry(count, arguments, environment);
+        }
+    }
 }
 
 /// Whether the program has rights that who started it has not: of its file's owner, or of its file's capabilities. Then

@@ -3,6 +3,7 @@
 
 use crate::entry::{image, is_privileged};
 use crate::frame::{Header, Kind};
+use crate::leaving::Leaving;
 use crate::orphans::Orphans;
 use crate::sys;
 use crate::transport::{Incoming, Step};
@@ -63,7 +64,7 @@ impl Drop for Launched {
     fn drop(&mut self) {
         self.kill();
         if let Some(child) = self.child.take() {
-            self.orphans.take(child);
+            self.orphans.take(Leaving::killed(child));
         }
     }
 }
@@ -82,6 +83,12 @@ pub(crate) fn launch(
         return Err(io::Error::new(
             ErrorKind::Unsupported,
             "kasasagi is part of a shared library here, and a worker is started from a program: use a pool of threads",
+        ));
+    }
+    if !image().has_identity {
+        return Err(io::Error::new(
+            ErrorKind::Unsupported,
+            "it is not known which file this program is of, so no worker could be known to be of the same: use a pool of threads",
         ));
     }
     if is_privileged() {

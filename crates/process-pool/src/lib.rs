@@ -35,6 +35,7 @@ mod transport;
 mod worker;
 
 mod launch;
+mod leaving;
 mod orphans;
 mod sys;
 

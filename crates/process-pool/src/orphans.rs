@@ -4,12 +4,12 @@
 //! A process that was killed is gone in a moment, but not at once, and who drops a job does not wait. So a thread, the
 //! keeper, does: it is there while there are orphans.
 
+use crate::leaving::Leaving;
 use kasasagi_blocking::Pool;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::thread::Builder;
 use kasasagi_sync::oneshot;
 use std::fmt;
-use std::process::Child;
 use std::sync::Arc;
 
 /// What the keeper needs of stack: a system call.
@@ -23,19 +23,8 @@ pub(crate) trait Ends: Send + 'static {
     fn wait(self);
 }
 
-impl Ends for Child {
-    fn has_ended(&mut self) -> bool {
-        // An error: somebody else has waited for it.
-        !matches!(self.try_wait(), Ok(None))
-    }
-
-    fn wait(mut self) {
-        let _ = Child::wait(&mut self);
-    }
-}
-
 /// Those of one pool.
-pub(crate) struct Orphans<C: Ends = Child> {
+pub(crate) struct Orphans<C: Ends = Leaving> {
     left: Mutex<Left<C>>,
 }
 

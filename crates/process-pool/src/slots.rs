@@ -116,8 +116,16 @@ impl<T: Tenant> Slots<T> {
                 }
                 return;
             };
+            // There is room beside a line after a failed start. A worker that lives is a sign that another start may work.
+            let has_room = tenant.is_some() && !state.line.is_empty() && state.lent < self.max;
+            state.lent += usize::from(has_room);
             drop(state);
-            match next.send(self.lease(tenant)) {
+            let sent = next.send(self.lease(tenant.take()));
+            if has_room {
+                // Without a worker: it lends no further one.
+                self.hand_on(None);
+            }
+            match sent {
                 Ok(()) => return,
                 // Who waited has gone: the next.
                 Err(oneshot::SendError(mut lease)) => {

@@ -6,11 +6,11 @@ mod linux;
 mod other;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{HANG_UP, executable, has_ended, kill, life_of, running};
+pub(crate) use linux::{HANG_UP, executable, has_ended, kill, life_of, running, wait_for_end};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{HANG_UP, executable, has_ended, kill, life_of, running};
+pub(crate) use other::{HANG_UP, executable, has_ended, kill, life_of, running, wait_for_end};
 
-use crate::frame::{digest, mix};
+use crate::frame::mix;
 use rustix::net::SendFlags;
 use std::os::unix::fs::MetadataExt;
 
@@ -20,10 +20,9 @@ pub(crate) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 pub(crate) const NO_SIGNAL: SendFlags = SendFlags::empty();
 
-/// Which file this program is of, for builds without notes.
-pub(crate) fn file_identity() -> u64 {
-    running().map_or(digest(b"unknown"), |file| {
-        let parts = [file.dev(), file.ino(), file.size(), file.mtime() as u64];
-        parts.into_iter().fold(1, |sum, part| mix(sum ^ part))
-    })
+/// Which file this program is of, for builds without notes; `None` if the system does not say.
+pub(crate) fn file_identity() -> Option<u64> {
+    let file = running().ok()?;
+    let parts = [file.dev(), file.ino(), file.size(), file.mtime() as u64];
+    Some(parts.into_iter().fold(1, |sum, part| mix(sum ^ part)))
 }

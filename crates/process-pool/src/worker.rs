@@ -57,6 +57,11 @@ fn address(socket: impl AsFd) -> io::Result<String> {
 ///
 /// Counterpart: `multiprocessing.freeze_support`, and `if __name__ == "__main__":`.
 pub fn init() {
+    enter(|| {});
+}
+
+/// As [`init`]; a worker does `prepare` before it takes jobs.
+pub(crate) fn enter(prepare: impl FnOnce()) {
     static ENTERED: Once = Once::new();
     // A job may run a runtime of its own, which looks here again.
     if ENTERED.is_completed() {
@@ -64,7 +69,7 @@ pub fn init() {
     }
     if let Some(limit) = std::env::var_os(VARIABLE).and_then(|said| invited(&said)) {
         ENTERED.call_once(|| {});
-        serve(limit);
+        serve(limit, prepare);
     }
 }
 
@@ -81,10 +86,12 @@ fn invited(said: &OsStr) -> Option<usize> {
 }
 
 /// Works until the parent says goodbye or is gone.
-fn serve(limit: usize) -> ! {
+fn serve(limit: usize, prepare: impl FnOnce()) -> ! {
     ignore_sigpipe();
     let build = image().build;
     let Ok(socket) = take_socket() else { exit(PROTOCOL) };
+    // No thread runs yet, as foreign code before `main` may expect.
+    prepare();
     let socket = std::sync::Arc::new(socket);
     let lifeline = match Lifeline::start(&socket) {
         Ok(lifeline) => lifeline,

@@ -45,7 +45,7 @@ fn a_distance_out_of_the_code_is_refused() {
 #[test]
 fn this_image_is_the_program_and_has_a_build() {
     let image = image();
-    assert!(image.is_program && !image.code.is_empty() && image.build != 0);
+    assert!(image.is_program && image.has_identity && !image.code.is_empty() && image.build != 0);
 }
 
 #[cfg(target_os = "linux")]
@@ -73,4 +73,16 @@ fn notes_are_read_to_the_build_id_and_no_further() {
     let mut lie = id;
     lie[0..4].copy_from_slice(&u32::MAX.to_ne_bytes());
     assert_eq!(loader::build_id(&lie), None);
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn the_table_of_entries_is_found_and_ours_stands_in_it() {
+    let table = image().entries.clone().expect("a program that is loaded anywhere says it");
+    assert!(table.contains(&(&raw const BEFORE_MAIN).addr()), "{table:?}");
+    let said = [[5, 7], [25, 0x100], [27, 0x18], [0, 0]];
+    assert_eq!(loader::entries(&said, 0x1000), Some(0x1100..0x1118));
+    let behind_the_end = [[25, 0x100], [0, 0], [27, 0x18]];
+    assert_eq!(loader::entries(&behind_the_end, 0x1000), None);
+    assert_eq!(loader::entries(&[[25, usize::MAX], [27, 8]], 0x1000), None);
 }

@@ -106,10 +106,27 @@ fn who_cannot_start_one_waits_for_another_before_all_who_wait() {
     let mut waits = line(&slots);
     let Ok(Place::Line(mut front)) = fails.wait_for_another() else { panic!("there is another") };
     works.tenant = Some(Magpie { jobs: 0, left });
-    drop(works);
     assert!(waits.try_recv().is_err());
+    drop(works);
     assert!(front.try_recv().expect("it is at the front").tenant.is_some());
     assert!(waits.try_recv().is_ok());
+}
+
+#[test]
+fn a_worker_that_comes_back_has_one_of_those_who_wait_try_another_start() {
+    let (slots, left, _leaving) = slots(3);
+    let (mut works, fails, fails_too) = (lease(&slots), lease(&slots), lease(&slots));
+    let Ok(Place::Line(mut second)) = fails.wait_for_another() else { panic!("there is another") };
+    let Ok(Place::Line(mut first)) = fails_too.wait_for_another() else { panic!("there is one") };
+    works.tenant = Some(Magpie { jobs: 0, left });
+    assert_eq!(slots.counts(), (0, 1, 2));
+    drop(works);
+    let first = first.try_recv().expect("it is at the front");
+    let second = second.try_recv().expect("there is room for it");
+    assert!(first.tenant.is_some() && second.tenant.is_none());
+    assert_eq!(slots.counts(), (0, 2, 0));
+    drop((first, second));
+    assert_eq!(slots.counts(), (1, 0, 0));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Linux: the end of a process is an event of its pidfd, and the running file can be started whatever became of it.
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use std::fs::Metadata;
@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Child;
+use std::time::Duration;
 
 /// What the kernel holds open for as long as it runs.
 const HELD: &str = "/proc/self/exe";
@@ -28,6 +29,16 @@ pub(crate) fn has_ended(life: &OwnedFd) -> io::Result<()> {
         // An error: somebody else has its status, so it has ended.
         Ok(Some(_)) | Err(_) => Ok(()),
     }
+}
+
+/// Waits for its end, about so long at most, or until a signal comes.
+pub(crate) fn wait_for_end(life: &OwnedFd, at_most: Duration) {
+    let at_most = Timespec {
+        tv_sec: at_most.as_secs() as i64,
+        // Not for so short a time that the last of it is spent on looking.
+        tv_nsec: at_most.subsec_nanos().max(1_000_000).into(),
+    };
+    let _ = rustix::event::poll(&mut [PollFd::new(life, PollFlags::IN)], Some(&at_most));
 }
 
 /// Ends the process of that descriptor, and no other.

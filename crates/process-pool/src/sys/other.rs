@@ -6,6 +6,7 @@ use std::fs::Metadata;
 use std::io;
 use std::path::PathBuf;
 use std::process::Child;
+use std::time::Duration;
 
 /// What the lifeline waits for: `poll` reports a hang-up unasked.
 pub(crate) const HANG_UP: PollFlags = PollFlags::empty();
@@ -19,6 +20,9 @@ pub(crate) fn life_of(_: &Child) -> Option<OwnedFd> {
 pub(crate) fn has_ended(_: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
+
+/// Nor is it waited for.
+pub(crate) fn wait_for_end(_: &OwnedFd, _: Duration) {}
 
 /// Never asked either.
 pub(crate) fn kill(_: &OwnedFd) -> io::Result<()> {

@@ -14,7 +14,7 @@ const STACK: usize = 64 * 1024;
 
 /// Seconds that a worker without a job has to leave by itself: what the program wants run at its exit may take its time,
 /// or never end.
-const GRACE: i64 = 5;
+pub(crate) const GRACE: i64 = 5;
 
 /// The thread, as the one that works has it.
 pub(super) struct Lifeline {

@@ -4,6 +4,8 @@
 
 mod crashes;
 mod drive;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod entered;
 mod jobs;
 mod lives;
 mod races;

@@ -39,6 +39,7 @@ const ALL: &[Scene] = &[
         judge_by_itself,
     ),
     ("a_worker_that_hangs_at_its_exit_is_ended", leaving::hang_at_the_exit, judge_by_itself),
+    ("a_worker_that_stands_still_is_ended", leaving::stand_still, judge_by_itself),
     (
         "a_worker_that_dies_while_it_is_written_to_is_no_signal",
         leaving::die_while_it_is_written_to,

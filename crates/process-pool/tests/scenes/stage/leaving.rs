@@ -65,6 +65,17 @@ fn stop(pid: u32) -> Pid {
     pid
 }
 
+/// A worker stands still when it is told to leave, and cannot.
+pub(super) fn stand_still() {
+    run(async {
+        let workers = workers(1);
+        let stopped = stop(ask(&workers, pid, ()).await.expect("it says who it is"));
+        workers.shutdown(false).await;
+        assert_eq!(children(), 0);
+        assert!(!super::is_there(stopped));
+    });
+}
+
 /// A worker dies while its parent writes to it, and nobody has made SIGPIPE harmless.
 pub(super) fn die_while_it_is_written_to() {
     // SAFETY: no handler is installed.
