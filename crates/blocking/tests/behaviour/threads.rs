@@ -4,7 +4,7 @@ use crate::support::{LIMIT, pool};
 use kasasagi_blocking::{BlockingError, Hook, JobInfo, Pool};
 use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 fn counts() -> (Arc<AtomicUsize>, Hook) {
@@ -226,20 +226,26 @@ fn a_shutdown_does_not_wait_longer_than_its_limit_for_a_stop_hook() {
 /// What `f` gives that the first thread of a pool calls in its stop hook, when its keep-alive is over.
 fn in_a_stop_hook<T: Send + 'static>(f: impl Fn(&Pool) -> T + Send + Sync + 'static) -> T {
     let (tell, told) = mpsc::channel();
-    let (itself, is_first) = (Arc::<OnceLock<Pool>>::default(), AtomicUsize::new(0));
+    let (itself, is_first) = (Arc::<Mutex<Option<Pool>>>::default(), AtomicUsize::new(0));
     let inside = Arc::clone(&itself);
     let pool = pool(|config| {
         config.max_threads = 1;
         config.keep_alive = Duration::from_millis(1);
         config.on_thread_stop = Some(Arc::new(move || {
-            if let (0, Some(pool)) = (is_first.fetch_add(1, Ordering::Relaxed), inside.get()) {
-                let _ = tell.send(f(pool));
+            // A clone: `f` may be in here for long.
+            let pool = inside.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let (0, Some(pool)) = (is_first.fetch_add(1, Ordering::Relaxed), pool) {
+                let _ = tell.send(f(&pool));
             }
         }));
     });
-    assert!(itself.set(pool.clone()).is_ok());
+    *itself.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool.clone());
     assert!(pool.unblock(|| ()).wait().is_ok());
-    told.recv_timeout(LIMIT).expect("the hook ends")
+    let told = told.recv_timeout(LIMIT).expect("the hook ends");
+    // Its hook holds the pool, which would never end.
+    drop(itself.lock().unwrap_or_else(PoisonError::into_inner).take());
+    let _ = pool.shutdown(LIMIT);
+    told
 }
 
 #[test]
