@@ -1,10 +1,11 @@
 //! Futures that were given a lock and are polled no more: others go on, and they come first when they are polled again.
 
 use crate::flavour::{for_each_flavour, for_one_worker, run};
-use crate::meeting::{Log, all, until, waiters};
+use crate::meeting::{Log, all, are_waiting, until, waiters};
 use kasasagi::sync::{Event, Lock, RwLock, Semaphore};
 use kasasagi::time::sleep;
 use kasasagi::{Task, spawn, yield_now};
+use std::fmt::Debug;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -12,11 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-/// Has a future begin to wait, as a `select` does that another arm wins.
-async fn begin<F: Future>(mut future: Pin<&mut F>) {
+/// Has a future begin to wait, as the nth who does, as a `select` does that another arm wins.
+async fn begin<F: Future>(mut future: Pin<&mut F>, primitive: &impl Debug, n: usize) {
     poll_fn(|cx| {
         assert!(future.as_mut().poll(cx).is_pending(), "it has to wait");
-        Poll::Ready(())
+        // A poll that is refused, for want of a budget or by chaos, has woken the task, and put nobody in line.
+        if are_waiting(primitive, n) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }
@@ -74,7 +76,7 @@ fn futurelock_a_task_that_is_waited_for_gets_the_lock() {
             let (of_task, of_other) = ((Arc::clone(&lock), Arc::clone(&done)), Arc::clone(&done));
             let task = spawn(async move {
                 let mut waits = pin!(of_task.0.lock());
-                begin(waits.as_mut()).await;
+                begin(waits.as_mut(), &of_task.0, 1).await;
                 of_task.1.wait().await;
                 drop(waits.await);
             });
@@ -101,7 +103,7 @@ fn futurelock_one_who_comes_later_gets_the_lock() {
             let lock = Arc::new(Lock::new(()));
             let (holder, end) = held(&lock).await;
             let mut waits = pin!(lock.lock());
-            begin(waits.as_mut()).await;
+            begin(waits.as_mut(), &lock, 1).await;
             end.set();
             holder.await.expect("it ends");
             // Nobody else was in line: it is free, for whoever comes.
@@ -131,9 +133,9 @@ fn futurelock_readers_and_writers_go_on() {
             let lock = Arc::new(RwLock::new(0));
             let writes = lock.write().await;
             let mut left = pin!(lock.write());
-            begin(left.as_mut()).await;
+            begin(left.as_mut(), &lock, 1).await;
             let mut read = pin!(lock.read());
-            begin(read.as_mut()).await;
+            begin(read.as_mut(), &lock, 2).await;
             let mut others = Vec::new();
             for n in 0..2 {
                 let of_task = Arc::clone(&lock);
@@ -162,7 +164,7 @@ fn futurelock_permits_go_on_to_those_who_want_fewer_or_more() {
             let limit = Arc::new(Semaphore::new(3));
             let all_permits = limit.acquire_many(3).await.expect("it is open");
             let mut left = pin!(limit.acquire_many(2));
-            begin(left.as_mut()).await;
+            begin(left.as_mut(), &limit, 1).await;
             let of_others = [3, 1, 2].map(|n| {
                 let limit = Arc::clone(&limit);
                 spawn(async move {
@@ -188,9 +190,9 @@ fn futurelock_who_missed_its_turn_comes_first_when_it_asks_again() {
             let (lock, log) = (Arc::new(Lock::new(())), Log::default());
             let (first, end) = held(&lock).await;
             let mut one = pin!(lock.lock());
-            begin(one.as_mut()).await;
+            begin(one.as_mut(), &lock, 1).await;
             let mut two = pin!(lock.lock());
-            begin(two.as_mut()).await;
+            begin(two.as_mut(), &lock, 2).await;
             end.set();
             first.await.expect("it ends");
             poll_again(4).await;
@@ -201,8 +203,8 @@ fn futurelock_who_missed_its_turn_comes_first_when_it_asks_again() {
                 of_other.note(3);
             });
             waiters(&lock, 1).await;
-            begin(two.as_mut()).await;
-            begin(one.as_mut()).await;
+            begin(two.as_mut(), &lock, 2).await;
+            begin(one.as_mut(), &lock, 3).await;
             end.set();
             let both = async {
                 let guard = one.await;
@@ -237,7 +239,7 @@ fn futurelock_dropping_who_missed_its_turn_loses_nothing() {
                 let lock = Arc::new(Lock::new(()));
                 let (holder, end) = held(&lock).await;
                 let mut waits = Box::pin(lock.lock());
-                begin(waits.as_mut()).await;
+                begin(waits.as_mut(), &lock, 1).await;
                 end.set();
                 holder.await.expect("it ends");
                 // Offered, left once, taken back.
@@ -258,12 +260,12 @@ fn futurelock_a_future_that_was_moved_gets_its_turn_in_the_other_task() {
                 let lock = Arc::new(Lock::new(()));
                 let (holder, end) = held(&lock).await;
                 let mut waits = Box::pin(Lock::lock_owned(Arc::clone(&lock)));
-                begin(waits.as_mut()).await;
+                begin(waits.as_mut(), &lock, 1).await;
                 let go = Arc::new(Event::new());
-                let of_task = Arc::clone(&go);
+                let (of_task, in_task) = (Arc::clone(&go), Arc::clone(&lock));
                 let task = spawn(async move {
                     if moved_first {
-                        begin(waits.as_mut()).await;
+                        begin(waits.as_mut(), &in_task, 1).await;
                     }
                     of_task.wait().await;
                     drop(waits.await);
@@ -292,7 +294,7 @@ fn futurelock_closing_tells_who_missed_its_turn() {
             let limit = Arc::new(Semaphore::new(1));
             let permit = limit.acquire().await.expect("it is open");
             let mut left = pin!(limit.acquire());
-            begin(left.as_mut()).await;
+            begin(left.as_mut(), &limit, 1).await;
             drop(permit);
             poll_again(3).await;
             assert_eq!(limit.available_permits(), 1);

@@ -1,7 +1,7 @@
 //! Futures that were given a lock, lie in a combinator that nobody polls, and whose wakes stay in it.
 
 use crate::flavour::{for_each_flavour, run};
-use crate::meeting::waiters;
+use crate::meeting::{are_waiting, waiters};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use kasasagi::spawn;
 use kasasagi::sync::{Event, Lock};
@@ -20,10 +20,14 @@ fn takes(lock: &Arc<Lock<()>>) -> Branch {
     })
 }
 
-/// Adds a branch that ends at once, and waits for it: the others are polled, and then left.
-async fn begin(branches: &mut FuturesUnordered<Branch>) {
-    branches.push(Box::pin(async { false }));
-    while branches.next().await != Some(false) {}
+/// Adds a branch that ends at once, and waits for it, until all others are in line: they are polled, and then left.
+async fn begin(branches: &mut FuturesUnordered<Branch>, lock: &Lock<()>) {
+    let n = branches.len();
+    // A poll that is refused, by chaos, puts nobody in line.
+    while !are_waiting(lock, n) {
+        branches.push(Box::pin(async { false }));
+        while branches.next().await != Some(false) {}
+    }
 }
 
 async fn finish(branches: FuturesUnordered<Branch>) {
@@ -52,7 +56,7 @@ fn futurelock_branches_of_a_combinator_are_passed_over_one_after_the_other() {
             for n in [1, 2, 5, 50] {
                 meet(n + 1, async move |lock, begun| {
                     let mut branches: FuturesUnordered<_> = (0..n).map(|_| takes(&lock)).collect();
-                    begin(&mut branches).await;
+                    begin(&mut branches, &lock).await;
                     begun.set();
                     drop(lock.lock().await);
                     finish(branches).await;

@@ -14,10 +14,14 @@ pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Until so many wait, as its `Debug` says.
+/// Whether so many wait, as its `Debug` says.
+pub(crate) fn are_waiting(primitive: &impl Debug, n: usize) -> bool {
+    format!("{primitive:?}").contains(&format!("waiters: {n}"))
+}
+
+/// Until so many wait.
 pub(crate) async fn waiters(primitive: &impl Debug, n: usize) {
-    let text = format!("waiters: {n}");
-    until(|| format!("{primitive:?}").contains(&text)).await;
+    until(|| are_waiting(primitive, n)).await;
 }
 
 /// Whether it would wait; it is dropped after one poll.
