@@ -1,5 +1,6 @@
 //! A long life: echoes, timers, tasks that are cancelled and that panic, foreign threads, closures on pools whose threads
-//! come and go, runtimes that come and go, one cycle after the other, and after each cycle what is left: live bytes, descriptors, threads, resident memory.
+//! come and go, runtimes that come and go, one cycle after the other, and after each cycle what is left: live bytes,
+//! descriptors, threads, resident memory.
 //!
 //! ```text
 //! cargo test -p kasasagi --test soak                     # some seconds
@@ -285,6 +286,9 @@ fn cycle(runtime: &Runtime, server: SocketAddr, dice: &mut Dice, done: &Arc<Done
     }
 }
 
+/// How many threads the runtime's pool may have: between one and all of them, by how often the machine let its queue stand.
+const POOL: usize = 3;
+
 /// What is left after a cycle.
 #[derive(Clone, Copy)]
 struct Left {
@@ -343,7 +347,8 @@ fn main() {
     println!("soak: {seconds} s, SEED={seed}");
     let mut dice = Dice(seed);
     let done = Arc::new(Done::default());
-    let runtime = Runtime::builder().workers(2).build().expect("the system gives threads");
+    let runtime = Runtime::builder().workers(2).max_blocking_threads(POOL).build();
+    let runtime = runtime.expect("the system gives threads");
     let server = runtime
         .run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
@@ -393,7 +398,7 @@ fn main() {
     // Four pages of tasks: a burst that is larger than all before it keeps one more.
     row("live bytes", |left| left.bytes, 128 << 10);
     row("descriptors", |left| left.descriptors, 0);
-    row("threads", |left| left.threads, 0);
+    row("threads", |left| left.threads, POOL - 1);
     row("resident bytes", |left| left.resident, 4 << 20);
     assert!(runtime.shutdown(Duration::from_secs(60)).is_clean(), "the runtime did not end");
     if failed {
