@@ -4,9 +4,10 @@
 
 mod meeting;
 
-use kasasagi::{FutureExt, Runtime, net, spawn, time, yield_now};
+use kasasagi::{FutureExt, Runtime, TaskGroup, gather, net, spawn, time, yield_now};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::hint::black_box;
 use std::pin::pin;
@@ -57,6 +58,27 @@ async fn spawn_join_batch(n: usize) {
         for task in tasks {
             task.await.expect("it ends");
         }
+    }
+}
+
+/// A gather of ten tasks that are ready; a time is one of the ten.
+async fn gather_ten(n: usize) {
+    for _ in 0..n / 10 {
+        let outputs = gather((0..10_usize).map(|i| async move { black_box(i) })).await;
+        assert_eq!(outputs.len(), 10);
+    }
+}
+
+/// A group of ten children that are ready; a time is one of the ten.
+async fn group_ten(n: usize) {
+    for _ in 0..n / 10 {
+        let group = TaskGroup::<Infallible>::scope(|tg| async move {
+            for i in 0..10_usize {
+                tg.spawn(async move { assert!(black_box(i) < 10) });
+            }
+            Ok(())
+        });
+        group.await.expect("nothing fails");
     }
 }
 
@@ -191,6 +213,8 @@ fn main() {
         "spawn_eager" => runtime.run(spawn_eager(n)),
         "spawn_join" => runtime.run(spawn_join(n)),
         "spawn_join_batch" => runtime.run(spawn_join_batch(n)),
+        "gather_ten" => runtime.run(gather_ten(n)),
+        "group_ten" => runtime.run(group_ten(n)),
         "spawn_detached" => runtime.run(spawn_detached(n)),
         "wake_by_ref" => runtime.run(wake_by_ref(n)),
         "yield_now" => runtime.run(yields(n)),

@@ -48,6 +48,24 @@ impl ChildScope {
         }
     }
 
+    /// As [`poll`](Self::poll), for a `poll` that polls nothing inside but only looks at what has ended.
+    pub(crate) fn wait<S, T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        state: &mut S,
+        mut poll: impl FnMut(&mut S, &mut Context<'_>) -> Poll<T>,
+        mut cancel: impl FnMut(&mut S, &Cause) -> bool,
+    ) -> Poll<T> {
+        while let Some(delivery) = self.scope.attend(cx) {
+            if !cancel(state, &delivery.cause) {
+                self.scope.pass(delivery);
+                break;
+            }
+            self.taken = Some(delivery);
+        }
+        if self.scope.is_passing() { Poll::Pending } else { poll(state, cx) }
+    }
+
     /// The children have ended. `true`: a cancellation has reached the combinator, and moves on; it returns `Pending` from
     /// now on.
     #[must_use]

@@ -156,7 +156,7 @@ impl<I: Iterator<Item: IntoTask>> Gather<I> {
             State::Each(each) => poll(each, cx),
             _ => polled_again(),
         };
-        let value = ready!(self.scope.poll(cx, &mut self.state, poll, State::cancel));
+        let value = ready!(self.scope.wait(cx, &mut self.state, poll, State::cancel));
         if self.scope.passes() { Poll::Pending } else { Poll::Ready(value) }
     }
 
@@ -246,13 +246,16 @@ impl<I: Iterator<Item: IntoTask>> Future for Gather<I> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         this.begin(false);
-        ready!(this.scope.poll(cx, &mut this.state, State::poll, State::cancel));
+        ready!(this.scope.wait(cx, &mut this.state, State::poll, State::cancel));
         if this.scope.passes() {
             return Poll::Pending;
         }
         Poll::Ready(match mem::replace(&mut this.state, State::Done) {
             State::All(children) => {
-                children.into_rest().map(|mut child| child.task().output()).collect()
+                // Its iterator cannot say how many there are.
+                let mut outputs = Vec::with_capacity(children.len());
+                outputs.extend(children.into_rest().map(|mut child| child.task().output()));
+                outputs
             }
             state => {
                 this.state = state;

@@ -123,12 +123,12 @@ impl<E: Send + 'static> TaskGroup<E> {
         let (key, turn) = match entry {
             Entry::Open { key, turn } => (key, turn),
             Entry::Closed(reason) => {
-                let child = Child::new(future, Arc::clone(&self.roster), None, None, attributes);
+                let child = Child::new(future, None, None, attributes);
                 return refuse_at(place, child, reason).flatten();
             }
         };
         let owned = Some(Owned { owner: Arc::clone(&self.owner), key });
-        let child = Child::new(future, Arc::clone(&self.roster), turn, owned, attributes);
+        let child = Child::new(future, turn, owned, attributes);
         let task = spawn_at(place, child);
         if let Some(cause) = self.roster.began(key, &task) {
             task.cancel_for(&cause);

@@ -102,25 +102,30 @@ impl Scope {
         cx: &mut Context<'_>,
         inner: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Polled<T> {
-        if let Some(delivery) = self.attend(cx) {
+        let (delivery, around) = self.enter(cx, true);
+        if let Some(delivery) = delivery {
             return Polled::Cancelled(delivery);
         }
         if self.passed.is_some() {
             return Polled::Pending;
         }
-        let below = Below::enter(self.key, self.shield);
-        let poll = inner(cx);
-        drop(below);
-        match poll {
+        let below = Below::new(self.key, around, self.shield);
+        match inner(cx) {
             Poll::Ready(value) => Polled::Ready(value),
-            Poll::Pending => self.take().map_or(Polled::Pending, Polled::Cancelled),
+            Poll::Pending => below.end_pending().map_or(Polled::Pending, Polled::Cancelled),
         }
     }
 
     /// Says that the scope is being polled, and takes a cancellation that has reached it: what a scope does that has
     /// nothing inside to poll, since it waits for something else to end.
     pub fn attend(&mut self, cx: &mut Context<'_>) -> Option<Delivery> {
+        self.enter(cx, false).0
+    }
+
+    /// As `attend`; if nothing has reached it and `below`, what is polled next is below it. Also says what is around it.
+    fn enter(&mut self, cx: &mut Context<'_>, below: bool) -> (Option<Delivery>, u32) {
         let waker = cx.waker();
+        let below = below && self.passed.is_none();
         let mut spare = None;
         loop {
             let (key, shield) = (self.key, self.shield);
@@ -134,7 +139,8 @@ impl Scope {
                     }
                 }
                 let i = i.unwrap_or_else(|| tree.add(errands));
-                tree.put_below(i, tree.current, errands);
+                let around = tree.current;
+                tree.put_below(i, around, errands);
                 let now = tree.tick();
                 if foreign {
                     tree.register();
@@ -147,16 +153,23 @@ impl Scope {
                 if spare.is_some() || !foreign {
                     errands.drop.extend(std::mem::replace(&mut entry.waker, spare.take()));
                 }
-                Some(tree.key_of(i))
-            })?;
+                let delivery = tree.take_mark(i, errands);
+                if below && delivery.is_none() {
+                    tree.current = i;
+                    tree.at(i).first_wait = 0;
+                }
+                Some((tree.key_of(i), delivery, around))
+            });
             match entered {
-                Some(now) => {
+                Some(Some((now, delivery, around))) => {
+                    // An entry that is new has been told nothing yet: what was passed on before is passed on again.
                     let moved = std::mem::replace(&mut self.key, now);
                     self.moved(moved);
-                    return self.take();
+                    return (delivery, around);
                 }
                 // Cloned outside: it is foreign code.
-                None => spare = Some(waker.clone()),
+                Some(None) => spare = Some(waker.clone()),
+                None => return (None, tree::ROOT),
             }
         }
     }
@@ -178,14 +191,7 @@ impl Scope {
     /// on or gives back.
     pub fn take(&mut self) -> Option<Delivery> {
         let key = self.key;
-        with_tree(|tree, errands, _| {
-            let i = tree.find(key)?;
-            let news = tree.at(i).news.as_deref_mut()?;
-            let mark = news.mark.take()?;
-            news.held = Some(mark.clone());
-            tree.refresh(i, errands);
-            Some(mark)
-        })?
+        with_tree(|tree, errands, _| tree.take_mark(tree.find(key)?, errands))?
     }
 
     /// What a shield has kept, which from now on the scope has.
@@ -347,32 +353,34 @@ struct Below {
 }
 
 impl Below {
-    fn enter(key: Key, shield: bool) -> Self {
-        let around = with_tree(|tree, _, _| {
-            let around = tree.current;
-            if let Some(i) = tree.find(key) {
-                tree.current = i;
-                tree.at(i).first_wait = 0;
-            }
-            around
-        });
+    /// The scope has been entered, and `around` was the one that was polled before.
+    fn new(key: Key, around: u32, shield: bool) -> Self {
         let deadline = timed::deadline();
         if shield {
             timed::set_deadline(u64::MAX);
         }
-        Self { key, around: around.unwrap_or(tree::ROOT), deadline }
+        Self { key, around, deadline }
+    }
+
+    /// What is inside is pending: takes a cancellation that has reached the scope meanwhile.
+    fn end_pending(self) -> Option<Delivery> {
+        std::mem::ManuallyDrop::new(self).end(true)
+    }
+
+    fn end(&self, takes: bool) -> Option<Delivery> {
+        timed::set_deadline(self.deadline);
+        with_tree(|tree, errands, _| {
+            let i = tree.find(self.key)?;
+            tree.settle(i, errands);
+            tree.current = self.around;
+            if takes { tree.take_mark(i, errands) } else { None }
+        })?
     }
 }
 
 impl Drop for Below {
     fn drop(&mut self) {
-        timed::set_deadline(self.deadline);
-        with_tree(|tree, errands, _| {
-            if let Some(i) = tree.find(self.key) {
-                tree.settle(i, errands);
-                tree.current = self.around;
-            }
-        });
+        let _ = self.end(false);
     }
 }
 
@@ -405,7 +413,17 @@ fn visit<R>(make: bool, f: impl FnOnce(&mut Tree, &mut Errands, &TaskContext) ->
 
 impl Errands {
     /// Foreign code, outside the tree: a panic of it is not the scope's.
+    #[inline]
     fn run(self) {
+        if self.wake.capacity() == 0 && self.drop.capacity() == 0 {
+            // Nothing was left to be done, nor is there anything to drop.
+            return std::mem::forget(self);
+        }
+        self.run_some();
+    }
+
+    #[cold]
+    fn run_some(self) {
         self.wake.into_iter().for_each(wake_caught);
         self.drop.into_iter().for_each(drop_caught);
     }

@@ -21,6 +21,7 @@ use kasasagi_primitive::cell::UnsafeCell;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::fmt;
+use std::mem;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
@@ -36,6 +37,8 @@ pub struct Ends {
     stock: usize,
     /// The first of the nodes that were taken and not given out, linked in the order of the ends.
     taken: u32,
+    /// The waiter has left a waker before.
+    has_waited: bool,
 }
 
 struct Shared {
@@ -102,7 +105,7 @@ impl Ends {
         };
         // SAFETY: the memory is for a `Shared`, and nobody else has seen it.
         unsafe { shared.write(content) };
-        Self { shared, stock: count, taken: NONE }
+        Self { shared, stock: count, taken: NONE, has_waited: false }
     }
 
     #[inline]
@@ -160,12 +163,13 @@ impl Ends {
         unpack(self.shared().word.load(Ordering::Acquire)).0 > 0
     }
 
-    fn leave_waiter(&self, waker: &Waker) {
-        let waiter = self.shared().waiter.lock();
-        if waiter.as_ref().is_some_and(|present| present.will_wake(waker)) {
-            return;
+    fn leave_waiter(&mut self, waker: &Waker) {
+        if mem::replace(&mut self.has_waited, true) {
+            let waiter = self.shared().waiter.lock();
+            if waiter.as_ref().is_some_and(|present| present.will_wake(waker)) {
+                return;
+            }
         }
-        drop(waiter);
         // Clones and drops of foreign wakers are foreign code: not under the lock.
         let new = waker.clone();
         let mut waiter = self.shared().waiter.lock();

@@ -1,8 +1,10 @@
 //! Owner: who has to know when a task is done, beside whoever has its handle. A group owns its children.
 
+use crate::task_ref::TaskRef;
 use crate::unread;
 use kasasagi_primitive::sync::atomic::{AtomicU64, Ordering};
 use kasasagi_primitive::task_context;
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,6 +16,9 @@ pub trait Keeper: Send + Sync {
     ///
     /// It is called once for each, on whatever thread the task ended.
     fn ended(&self, key: u32) -> Option<Waker>;
+
+    /// Itself: a task that is polled asks its owner what it is.
+    fn as_any(&self) -> &dyn Any;
 }
 
 /// An owner, which its tasks share.
@@ -27,6 +32,16 @@ impl Owner {
     pub fn new(keeper: Arc<dyn Keeper>) -> Arc<Self> {
         let parent = AtomicU64::new(task_context::current_id().unwrap_or(0));
         Arc::new(Self { keeper, parent })
+    }
+
+    /// The owner of a task, if it has one.
+    pub fn of(task: &TaskRef) -> Option<Arc<Self>> {
+        task.ptr().owner()
+    }
+
+    /// What was given to `new`.
+    pub fn keeper(&self) -> &dyn Keeper {
+        &*self.keeper
     }
 
     /// From now on it is on behalf of the task that this code runs in.

@@ -140,7 +140,7 @@ impl<M: Mixed> Future for GatherMixed<M> {
             }
             Poll::Ready(())
         };
-        ready!(this.scope.poll(cx, handles, poll, M::cancel));
+        ready!(this.scope.wait(cx, handles, poll, M::cancel));
         if this.scope.passes() {
             return Poll::Pending;
         }

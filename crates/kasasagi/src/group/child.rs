@@ -3,11 +3,11 @@
 use super::roster::Roster;
 use crate::child_error::ChildError;
 use kasasagi_sync::{AcquireOwned, OwnedPermit};
-use kasasagi_task::{Attributes, JoinError, Owned, Spawn, try_current};
+use kasasagi_task::{Attributes, JoinError, Owned, Owner, Spawn, TaskRef, try_current};
 use pin_project_lite::pin_project;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// What a child of a group returns: a `Result` with the group's error, or nothing.
@@ -72,11 +72,19 @@ pin_project! {
     pub(super) struct ChildFuture<F, E> {
         #[pin]
         future: F,
-        roster: Arc<Roster<E>>,
         turn: Option<Turn>,
         // Until it is spawned.
         owned: Option<Owned>,
+        error: PhantomData<fn(E)>,
     }
+}
+
+/// Tells the group of the polled child that this failed.
+fn tell<E: Send + 'static>(child: &TaskRef, error: ChildError<E>) {
+    let owner = Owner::of(child);
+    let roster = owner.as_ref().and_then(|owner| owner.keeper().as_any().downcast_ref());
+    let roster: &Roster<E> = roster.expect("a child of a group is owned by its roster");
+    roster.fail(error);
 }
 
 /// A child that is about to be spawned.
@@ -88,18 +96,18 @@ pub(super) struct Child<F, E> {
 impl<F, E> Child<F, E> {
     pub(super) fn new(
         future: F,
-        roster: Arc<Roster<E>>,
         turn: Option<Turn>,
         owned: Option<Owned>,
         attributes: Attributes,
     ) -> Self {
-        Self { future: ChildFuture { future, roster, turn, owned }, attributes }
+        Self { future: ChildFuture { future, turn, owned, error: PhantomData }, attributes }
     }
 }
 
 impl<F, E> Spawn for Child<F, E>
 where
     F: Future<Output: ChildOutput<E>>,
+    E: Send + 'static,
 {
     type Output = <ChildFuture<F, E> as Future>::Output;
     type Future = ChildFuture<F, E>;
@@ -116,6 +124,7 @@ where
 impl<F, E> Future for ChildFuture<F, E>
 where
     F: Future<Output: ChildOutput<E>>,
+    E: Send + 'static,
 {
     type Output = Result<<F::Output as ChildOutput<E>>::Value, JoinError>;
 
@@ -127,21 +136,20 @@ where
                 *this.turn = Some(Turn::Has(permit));
             }
         }
-        let roster = this.roster;
         // Caught here: the group gets the payload, which the task's own output would keep for itself.
         let output = match catch_unwind(AssertUnwindSafe(|| this.future.poll(cx))) {
             Ok(poll) => std::task::ready!(poll).into_result(),
             Err(payload) => {
                 let task = try_current().expect("a child is polled as a task");
                 let (error, told) = JoinError::panicked_in_group(&task, payload);
-                roster.fail(ChildError::ended(Some(&task), error));
+                tell::<E>(&task, ChildError::ended(Some(&task), error));
                 return Poll::Ready(Err(told));
             }
         };
         Poll::Ready(output.map_err(|error| {
             let task = try_current().expect("a child is polled as a task");
             let told = JoinError::failed_in_group(&task);
-            roster.fail(ChildError::failed(Some(&task), error));
+            tell(&task, ChildError::failed(Some(&task), error));
             told
         }))
     }

@@ -15,14 +15,15 @@ use kasasagi_primitive::request::Cause;
 use kasasagi_primitive::sync::{Arc, Mutex};
 use kasasagi_sync::Semaphore;
 use kasasagi_task::{Keeper, Task, TaskRef};
+use std::any::Any;
 use std::fmt;
 use std::mem;
 use std::panic::Location;
 use std::task::Waker;
 
 /// How far a group has come.
-#[derive(Debug, Clone)]
-pub(super) enum Phase {
+#[derive(Debug)]
+enum Phase {
     /// Children may be spawned.
     Open,
     /// All are to end, for this cause; `failed`: since something failed.
@@ -38,6 +39,16 @@ enum Slot {
     /// It is being spawned.
     Starting,
     Live(TaskRef),
+}
+
+/// What the scope finds when it looks.
+pub(super) enum Found<E> {
+    /// Nothing is to be done.
+    Open,
+    /// Children and body are to end, for this cause.
+    Ending(Cause),
+    /// All children have ended, and the group is over; these are the errors.
+    Ended(Vec<ChildError<E>>),
 }
 
 /// Whether a child may be spawned.
@@ -63,6 +74,9 @@ struct State<E> {
     /// The scope waits for the last child, and not for its body.
     is_closing: bool,
 }
+
+/// Places for children that a group makes at once with the first: 256 bytes, and most groups need no more.
+const FEW: usize = 16;
 
 /// No free slot.
 const NONE: u32 = u32::MAX;
@@ -92,10 +106,6 @@ impl<E> Roster<E> {
         self.state.lock().live
     }
 
-    pub(super) fn phase(&self) -> Phase {
-        self.state.lock().phase.clone()
-    }
-
     /// Makes a place for a child.
     pub(super) fn enter(&self) -> Entry {
         let mut state = self.state.lock();
@@ -116,6 +126,9 @@ impl<E> Roster<E> {
         }
         let key = state.free;
         let key = if key == NONE {
+            if state.slots.capacity() == 0 {
+                state.slots.reserve_exact(FEW);
+            }
             let key = u32::try_from(state.slots.len()).unwrap_or(NONE);
             assert!(key != NONE, "a task group has no more than 4 billion children at a time");
             state.slots.push(Slot::Starting);
@@ -204,31 +217,43 @@ impl<E> Roster<E> {
         }
     }
 
-    /// Leaves the scope's waker. `is_closing`: it waits for the last child.
-    pub(super) fn wait(&self, waker: &Waker, is_closing: bool) {
-        let mut state = self.state.lock();
-        state.is_closing = is_closing;
-        if state.waiter.as_ref().is_some_and(|present| present.will_wake(waker)) {
-            return;
+    /// Leaves the scope's waker, a clone of which may be in `clone` already, and says how far the group has come; all at
+    /// once, so that what comes later wakes the scope. `is_closing`: it waits for the last child.
+    pub(super) fn attend(
+        &self,
+        waker: &Waker,
+        mut clone: Option<Waker>,
+        is_closing: bool,
+    ) -> Found<E> {
+        loop {
+            let mut state = self.state.lock();
+            if is_closing && state.live == 0 {
+                state.phase = Phase::Over;
+                let waiter = state.waiter.take();
+                let errors = mem::take(&mut state.errors);
+                drop(state);
+                drop(waiter);
+                return Found::Ended(errors);
+            }
+            let mut old = None;
+            if !state.waiter.as_ref().is_some_and(|present| present.will_wake(waker)) {
+                let Some(new) = clone.take() else {
+                    // Outside: it is foreign code.
+                    drop(state);
+                    clone = Some(waker.clone());
+                    continue;
+                };
+                old = state.waiter.replace(new);
+            }
+            state.is_closing = is_closing;
+            let found = match &state.phase {
+                Phase::Ending { cause, .. } => Found::Ending(cause.clone()),
+                Phase::Open | Phase::Over => Found::Open,
+            };
+            drop(state);
+            drop(old);
+            return found;
         }
-        drop(state);
-        let new = waker.clone();
-        let old = self.state.lock().waiter.replace(new);
-        drop(old);
-    }
-
-    /// The group is over, if all its children have ended; these are the errors.
-    pub(super) fn close(&self) -> Option<Vec<ChildError<E>>> {
-        let mut state = self.state.lock();
-        if state.live > 0 {
-            return None;
-        }
-        state.phase = Phase::Over;
-        let waiter = state.waiter.take();
-        let errors = mem::take(&mut state.errors);
-        drop(state);
-        drop(waiter);
-        Some(errors)
     }
 
     /// The scope goes, and waits for nobody.
@@ -244,7 +269,11 @@ impl<E> Roster<E> {
     }
 }
 
-impl<E: Send> Keeper for Roster<E> {
+impl<E: Send + 'static> Keeper for Roster<E> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
     fn ended(&self, key: u32) -> Option<Waker> {
         let mut state = self.state.lock();
         let free = state.free;

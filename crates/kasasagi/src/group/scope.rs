@@ -4,7 +4,7 @@
 //! as a cancellation that the scope itself caused, and that ends here; one from outside is kept until all have ended, and
 //! then moves on, or comes again if there are errors to be given instead.
 
-use super::roster::{Phase, Roster};
+use super::roster::{Found, Roster};
 use super::{GroupError, TaskGroup};
 use crate::child_error::ChildError;
 use crate::child_scope::because;
@@ -33,7 +33,10 @@ pin_project! {
 
     impl<R, E, F> PinnedDrop for GroupScope<R, E, F> {
         fn drop(this: Pin<&mut Self>) {
-            this.project().work.roster.abandon();
+            let work = this.project().work;
+            if !work.over {
+                work.roster.abandon();
+            }
         }
     }
 }
@@ -52,15 +55,10 @@ struct Work<R, E> {
     level: u32,
     /// Children and body know that the group ends.
     told: bool,
+    /// All have ended.
+    over: bool,
     value: Option<R>,
     error: Option<ChildError<E>>,
-}
-
-/// What a poll led to.
-enum Step<R, E> {
-    Returned(Result<R, E>),
-    Panicked(Box<dyn Any + Send>),
-    Ended(Vec<ChildError<E>>),
 }
 
 impl<R, E, F> GroupScope<R, E, F> {
@@ -74,6 +72,7 @@ impl<R, E, F> GroupScope<R, E, F> {
             taken: None,
             level: 0,
             told: false,
+            over: false,
             value: None,
             error: None,
         };
@@ -90,34 +89,30 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let work = this.work;
+        let mut clone = None;
         if !mem::replace(&mut work.begun, true) {
             work.level = scope::requests();
             work.owner.works_for_current();
+            clone = Some(cx.waker().clone());
         }
         let roster = Arc::clone(&work.roster);
         loop {
-            // First the waker: what comes after the look below wakes it.
-            roster.wait(cx.waker(), this.body.is_none());
-            if work.is_to_drop_body(&roster) {
+            let Some(body) = this.body.as_mut().as_pin_mut() else {
+                return work.poll_end(&roster, cx);
+            };
+            // First the waker: what comes after this look wakes it.
+            let found = roster.attend(cx.waker(), clone.take(), false);
+            if work.is_to_drop_body(&roster, found) {
                 this.body.set(None);
                 continue;
             }
-            let step = |cx: &mut Context<'_>| step(this.body.as_mut().as_pin_mut(), &roster, cx);
-            match work.scope.poll_with(cx, step) {
-                Polled::Pending => {
-                    if this.body.is_none() {
-                        task_context::waiting(WaitKind::Join, 0, work.place);
-                    }
-                    return Poll::Pending;
-                }
-                Polled::Ready(Step::Ended(errors)) => {
-                    return work.end(errors);
-                }
-                Polled::Ready(Step::Returned(Ok(value))) => work.value = Some(value),
-                Polled::Ready(Step::Returned(Err(error))) => {
+            match work.scope.poll_with(cx, |cx| poll_body(body, cx)) {
+                Polled::Pending => return Poll::Pending,
+                Polled::Ready(Ok(Ok(value))) => work.value = Some(value),
+                Polled::Ready(Ok(Err(error))) => {
                     work.fail(&roster, ChildError::failed(try_current().as_ref(), error));
                 }
-                Polled::Ready(Step::Panicked(payload)) => work.panicked(&roster, payload),
+                Polled::Ready(Err(payload)) => work.panicked(&roster, payload),
                 Polled::Cancelled(delivery) => work.cancelled(&roster, delivery),
             }
             this.body.set(None);
@@ -125,33 +120,50 @@ where
     }
 }
 
-/// Polls the body; without one, looks whether all children have ended.
-fn step<R, E, F>(
-    body: Option<Pin<&mut F>>,
-    roster: &Roster<E>,
+/// Polls the body, or says with what it panicked.
+fn poll_body<F: Future>(
+    body: Pin<&mut F>,
     cx: &mut Context<'_>,
-) -> Poll<Step<R, E>>
-where
-    F: Future<Output = Result<R, E>>,
-{
-    match body {
-        None => roster.close().map_or(Poll::Pending, |errors| Poll::Ready(Step::Ended(errors))),
-        Some(body) => match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
-            Ok(poll) => poll.map(Step::Returned),
-            Err(payload) => Poll::Ready(Step::Panicked(payload)),
-        },
+) -> Poll<Result<F::Output, Box<dyn Any + Send>>> {
+    match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(payload) => Poll::Ready(Err(payload)),
     }
 }
 
 impl<R, E> Work<R, E> {
+    /// Without a body: waits for the last child.
+    fn poll_end(
+        &mut self,
+        roster: &Roster<E>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<R, GroupError<E>>> {
+        // Nothing is polled below: what reaches the scope is for itself, and one that has passed on only waits for its drop.
+        while let Some(delivery) = self.scope.attend(cx) {
+            self.cancelled(roster, delivery);
+        }
+        if self.scope.is_passing() {
+            return Poll::Pending;
+        }
+        match roster.attend(cx.waker(), None, true) {
+            Found::Ended(errors) => return self.end(errors),
+            Found::Ending(cause) if !mem::replace(&mut self.told, true) => {
+                roster.cancel_children(&cause);
+            }
+            Found::Ending(_) | Found::Open => {}
+        }
+        task_context::waiting(WaitKind::Join, 0, self.place);
+        Poll::Pending
+    }
+
     /// Tells children and body, once, that the group ends. `true`: nobody in the body takes that, so it is dropped.
-    fn is_to_drop_body(&mut self, roster: &Roster<E>) -> bool {
+    fn is_to_drop_body(&mut self, roster: &Roster<E>, found: Found<E>) -> bool {
         if self.told {
             // Who was told left without having used it: once more.
             let again = self.scope.take_returned();
             return again.is_some_and(|delivery| !self.scope.deliver(delivery.cause));
         }
-        let Phase::Ending { cause, .. } = roster.phase() else { return false };
+        let Found::Ending(cause) = found else { return false };
         self.told = true;
         roster.cancel_children(&cause);
         !self.scope.deliver(cause)
@@ -195,6 +207,7 @@ impl<R, E> Work<R, E> {
 
     /// All have ended.
     fn end(&mut self, mut errors: Vec<ChildError<E>>) -> Poll<Result<R, GroupError<E>>> {
+        self.over = true;
         errors.extend(self.error.take());
         match mem::take(&mut self.taken) {
             Some(delivery) if errors.is_empty() => {

@@ -389,6 +389,15 @@ impl Tree {
         self.restless = true;
     }
 
+    /// What `i` was told, which from now on it has.
+    pub(super) fn take_mark(&mut self, i: u32, errands: &mut Errands) -> Option<Delivery> {
+        let news = self.at(i).news.as_deref_mut()?;
+        let mark = news.mark.take()?;
+        news.held = Some(mark.clone());
+        self.refresh(i, errands);
+        Some(mark)
+    }
+
     /// A child of `parent` passes on: the parent is told once none of its children is busy.
     pub(super) fn arrive(&mut self, parent: u32, delivery: Delivery, errands: &mut Errands) {
         let arriving = self.at(parent).news().arriving.take();

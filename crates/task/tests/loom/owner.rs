@@ -5,6 +5,7 @@ use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::thread;
 use kasasagi_task::slab::Heap;
 use kasasagi_task::{Attributes, Birth, Keeper, Owned, Owner, Ran, Spawn, TaskRef};
+use std::any::Any;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -52,6 +53,10 @@ impl Keeper for Group {
         assert!(child.expect("it is told once").is_finished(), "it is done by then");
         self.told.fetch_add(1, Relaxed);
         None
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 
