@@ -96,6 +96,7 @@ pub(crate) fn linger(note: String) -> u32 {
     std::fs::write(&note, format!("{}\n", std::process::id())).expect("it can be written");
     let go = format!("{note}-go");
     while !std::path::Path::new(&go).exists() {
+        // It looks now and then: a file tells nobody.
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     let _ = std::fs::remove_file(go);
