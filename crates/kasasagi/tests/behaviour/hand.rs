@@ -97,6 +97,27 @@ impl Wake for Telling {
     }
 }
 
+/// A waker that counts its wakes, and by its `Arc` who has it.
+#[derive(Default)]
+pub(crate) struct Counted(AtomicUsize);
+
+impl Counted {
+    pub(crate) fn waker() -> (Waker, Arc<Self>) {
+        let counted = Arc::new(Self::default());
+        (Arc::clone(&counted).into(), counted)
+    }
+
+    pub(crate) fn wakes(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for Counted {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// The middle one.
 pub(crate) fn median<T: Ord + Copy>(values: &[T]) -> T {
     let mut sorted = values.to_vec();
