@@ -8,9 +8,8 @@ use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::sync::atomic::{AtomicU32, Ordering};
 use kasasagi_primitive::tell::tell;
 use kasasagi_reactor::{Async, Direction};
-use kasasagi_signal::CtrlC;
+use kasasagi_signal::{CtrlC, Descriptor};
 use kasasagi_task::TaskRef;
-use std::os::fd::OwnedFd;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -38,7 +37,7 @@ pub(crate) struct Interrupt {
 }
 
 struct Shared {
-    pipe: Mutex<Option<Async<OwnedFd>>>,
+    pipe: Mutex<Option<Async<Descriptor>>>,
     main: Mutex<Option<TaskRef>>,
     presses: AtomicU32,
 }

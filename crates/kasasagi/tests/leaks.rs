@@ -1,33 +1,10 @@
 //! A hundred thousand cycles of create, cancel, panic and drop leave no task, timer, descriptor or byte behind.
 
-#![allow(unsafe_code, reason = "an allocator that counts")]
+#[path = "counting/bytes.rs"]
+mod bytes;
 
 use kasasagi::{Runtime, spawn, time, yield_now};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
@@ -90,9 +67,5 @@ fn a_hundred_thousand_cycles_leave_nothing_behind() {
 /// Runs a round and returns the live bytes after it.
 fn settle(workers: usize, cycles: usize) -> usize {
     round(workers, cycles);
-    // Outgrown buffers of queues are freed by epochs, which advance when somebody looks.
-    for _ in 0..64 {
-        crossbeam_epoch::pin().flush();
-    }
-    LIVE.load(Ordering::Relaxed)
+    bytes::live_without_garbage()
 }

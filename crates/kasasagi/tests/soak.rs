@@ -7,43 +7,19 @@
 //! cargo test -p kasasagi --release --test soak -- 3600   # an hour
 //! ```
 //! The last lines are the summary that `.ci/soak` keeps in `docs/src/reliability/soak.md`.
-#![allow(unsafe_code, reason = "an allocator that counts")]
+
+#[path = "counting/bytes.rs"]
+mod bytes;
 
 use futures_util::{AsyncWriteExt, StreamExt};
 use kasasagi::net::{TcpListener, TcpStream};
 use kasasagi::sync::Semaphore;
 use kasasagi::{Runtime, Task, ThreadPool, spawn, spawn_local, time, to_thread, yield_now};
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
-
-struct Counting;
-
-static BYTES: AtomicUsize = AtomicUsize::new(0);
-static BLOCKS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        BLOCKS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        BLOCKS.fetch_sub(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 /// xorshift64, Marsaglia 2003: the seed of a run is printed, and gives it again but for the threads' timing.
 #[derive(Clone)]
@@ -313,8 +289,8 @@ fn left(start: Instant) -> Left {
     let pages: usize = statm.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
     Left {
         at: start.elapsed().as_secs_f64(),
-        bytes: BYTES.load(Ordering::Relaxed),
-        blocks: BLOCKS.load(Ordering::Relaxed),
+        bytes: bytes::live(),
+        blocks: bytes::blocks(),
         descriptors: entries("/proc/self/fd"),
         threads: entries("/proc/self/task"),
         resident: pages * 4096,

@@ -3,8 +3,9 @@
 
 use futures_util::io::{AsyncReadExt, AsyncWriteExt};
 use kasasagi::net::{TcpListener, TcpStream, lookup_host};
-use kasasagi::time::{sleep, timeout};
-use kasasagi::{Runtime, spawn};
+use kasasagi::task::all;
+use kasasagi::time::timeout;
+use kasasagi::{Runtime, spawn, yield_now};
 use std::io;
 use std::time::Duration;
 
@@ -51,7 +52,11 @@ async fn main_of() -> io::Result<TcpStream> {
         let mut waiting = waiting;
         AsyncReadExt::read(&mut waiting, &mut [0]).await
     });
-    sleep(Duration::from_millis(1)).await;
+    let id = wait.id();
+    let waits = || all().iter().any(|task| task.id == id && task.wait.is_some());
+    while !waits() {
+        yield_now().await;
+    }
     wait.cancel();
     assert!(wait.await.is_err_and(|error| error.is_cancelled()));
     let deaf = std::net::TcpListener::bind("127.0.0.1:0")?;

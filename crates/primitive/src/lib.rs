@@ -5,6 +5,10 @@
 //! or, under `--cfg kasasagi_shuttle`, on shuttle's, which try random schedules of a large one. This file
 //! holds the only switch of the house.
 
+// Words carry bits below pointers to what is aligned to eight bytes, and a task's header is laid out by the byte.
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("kasasagi is for machines with 64-bit pointers: build it for such a target");
+
 #[cfg(not(any(kasasagi_loom, kasasagi_shuttle)))]
 #[path = "real.rs"]
 mod imp;

@@ -130,6 +130,9 @@ mod loader {
     use super::{Image, anchor, digest};
     use libc::{c_int, c_void, dl_phdr_info, size_t};
 
+    /// `PF_X` (elf(5)), which libc has not everywhere.
+    const EXECUTABLE: u32 = 1;
+
     /// Segments of the object that the anchor lies in, from the loader's list.
     pub(super) fn own_image() -> Image {
         let mut seen = Seen::default();
@@ -165,7 +168,7 @@ mod loader {
         if !of_type(libc::PT_LOAD).any(|at| span(at).contains(&anchor())) {
             return 0;
         }
-        let is_code = |at: &usize| headers[*at].p_flags & libc::PF_X != 0;
+        let is_code = |at: &usize| headers[*at].p_flags & EXECUTABLE != 0;
         let code = of_type(libc::PT_LOAD).filter(is_code).map(span).collect();
         let notes = of_type(libc::PT_NOTE).find_map(|at| {
             let start = std::ptr::with_exposed_provenance::<u8>(span(at).start);

@@ -1,9 +1,17 @@
 //! One worker's state: what others see of it, and what only its thread touches.
 //!
-//! The slot holds the task that was woken last, to be run next from a warm cache; the owner stores, anybody
-//! may take. The deque is the owner's queue, first in, first out, from which others steal. Pinned tasks have
-//! a queue of their own, which nobody else touches, and an inbox for wakes from elsewhere.
-#![allow(unsafe_code, reason = "the slot and the pinned queues hold raw task pointers")]
+//! The deque is the owner's queue, first in, first out, from which others steal; `slot.rs` holds what is run before
+//! it, `pinned.rs` what nobody may steal.
+#![allow(
+    unsafe_code,
+    reason = "a seat is looked up once; who spawns pinned tasks answers for their borrows"
+)]
+
+mod pinned;
+mod slot;
+
+pub(crate) use pinned::{Inbox, Pinned};
+pub(crate) use slot::Slot;
 
 use crate::current;
 use crate::metrics::Counters;
@@ -11,157 +19,14 @@ use crate::shared::Shared;
 use crate::sleeper::Sleeper;
 use kasasagi_primitive::chaos::CHAOS;
 use kasasagi_primitive::deque::{Stealer, Worker as Deque};
-use kasasagi_primitive::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
+use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering, fence};
 use kasasagi_primitive::sync::{Arc, Mutex};
 use kasasagi_task::slab::Heap;
 use kasasagi_task::{Attributes, Birth, Ids, JoinError, Runnable, Spawn, Task, TaskRef};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
-use std::ptr::{NonNull, null_mut};
-
-/// A place for one task: the owner puts, the owner and thieves take.
-#[derive(Debug)]
-pub(crate) struct Slot(AtomicPtr<()>);
-
-impl Slot {
-    pub(crate) fn new() -> Self {
-        Self(AtomicPtr::new(null_mut()))
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.load(Ordering::Relaxed).is_null()
-    }
-
-    /// Puts a task; returns the one that was there. Only the owner may.
-    #[inline]
-    pub(crate) fn put(&self, task: Runnable) -> Option<Runnable> {
-        let new = task.into_raw().as_ptr();
-        // Only the owner stores a task, so an empty slot stays empty: a plain store will do.
-        if self.is_empty() {
-            self.0.store(new, Ordering::Release);
-            return None;
-        }
-        Self::back(self.0.swap(new, Ordering::AcqRel))
-    }
-
-    /// Takes the task, if it is still there.
-    #[inline]
-    pub(crate) fn take(&self) -> Option<Runnable> {
-        if self.is_empty() {
-            return None;
-        }
-        Self::back(self.0.swap(null_mut(), Ordering::AcqRel))
-    }
-
-    fn back(raw: *mut ()) -> Option<Runnable> {
-        // SAFETY: only `put` stores pointers, from `into_raw`; the exchange that removed it made it ours.
-        NonNull::new(raw).map(|raw| unsafe { Runnable::from_raw(raw) })
-    }
-}
-
-/// Tasks pinned to a seat, sent from elsewhere: a stack that the seat takes whole.
-#[derive(Debug)]
-pub(crate) struct Inbox(AtomicPtr<()>);
-
-impl Inbox {
-    pub(crate) fn new() -> Self {
-        Self(AtomicPtr::new(null_mut()))
-    }
-
-    pub(crate) fn push(&self, task: Runnable) {
-        let raw = task.into_raw();
-        let mut head = self.0.load(Ordering::Relaxed);
-        loop {
-            // SAFETY: the task is ours until the exchange below makes it the inbox's.
-            unsafe { Runnable::set_next_of(raw, head) };
-            match self.0.compare_exchange_weak(
-                head,
-                raw.as_ptr(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(actual) => head = actual,
-            }
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.load(Ordering::Relaxed).is_null()
-    }
-
-    /// Takes all, oldest first.
-    fn take(&self, mut each: impl FnMut(Runnable)) {
-        if self.is_empty() {
-            return;
-        }
-        let mut newest = self.0.swap(null_mut(), Ordering::Acquire);
-        let mut oldest = null_mut();
-        while let Some(raw) = NonNull::new(newest) {
-            // SAFETY: the whole stack became ours by the swap.
-            newest = unsafe { Runnable::next_of(raw) };
-            // SAFETY: as above.
-            unsafe { Runnable::set_next_of(raw, oldest) };
-            oldest = raw.as_ptr();
-        }
-        while let Some(raw) = NonNull::new(oldest) {
-            // SAFETY: as above; read before the task is given on.
-            oldest = unsafe { Runnable::next_of(raw) };
-            // SAFETY: pushed once, and taken once.
-            each(unsafe { Runnable::from_raw(raw) });
-        }
-    }
-}
-
-/// Tasks that only this seat may run, first in, first out.
-#[derive(Debug)]
-pub(crate) struct Pinned {
-    first: Cell<*mut ()>,
-    last: Cell<*mut ()>,
-}
-
-impl Pinned {
-    fn new() -> Self {
-        Self { first: Cell::new(null_mut()), last: Cell::new(null_mut()) }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first.get().is_null()
-    }
-
-    pub(crate) fn push(&self, task: Runnable) {
-        let raw = task.into_raw();
-        // SAFETY: the task is ours, and goes into this queue.
-        unsafe { Runnable::set_next_of(raw, null_mut()) };
-        match NonNull::new(self.last.get()) {
-            // SAFETY: the last one is in this queue.
-            Some(last) => unsafe { Runnable::set_next_of(last, raw.as_ptr()) },
-            None => self.first.set(raw.as_ptr()),
-        }
-        self.last.set(raw.as_ptr());
-    }
-
-    pub(crate) fn pop(&self) -> Option<Runnable> {
-        let raw = NonNull::new(self.first.get())?;
-        // SAFETY: the first one is in this queue.
-        let next = unsafe { Runnable::next_of(raw) };
-        self.first.set(next);
-        if next.is_null() {
-            self.last.set(null_mut());
-        }
-        // SAFETY: pushed once, and taken out just now.
-        Some(unsafe { Runnable::from_raw(raw) })
-    }
-
-    /// Moves all of `other` behind what is here.
-    pub(crate) fn append(&self, other: &Self) {
-        while let Some(task) = other.pop() {
-            self.push(task);
-        }
-    }
-}
+use std::ptr::NonNull;
 
 /// Where a woken task goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

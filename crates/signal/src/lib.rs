@@ -19,9 +19,7 @@ mod sys;
 #[path = "unix.rs"]
 mod sys;
 
-#[cfg(unix)]
-pub use sys::take;
-pub use sys::{CtrlC, interrupt_process, is_main_thread};
+pub use sys::{CtrlC, Descriptor, interrupt_process, is_main_thread, take};
 
 /// Why Ctrl-C is not watched.
 #[derive(Debug)]

@@ -23,6 +23,9 @@ use libc::__errno_location as location;
 #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
 use libc::__error as location;
 
+/// What is watched: the end of a pipe.
+pub type Descriptor = OwnedFd;
+
 /// No descriptor: those are not negative as numbers of 31 bits.
 const NONE: u32 = u32::MAX;
 
@@ -83,7 +86,7 @@ impl CtrlC {
     /// # Panics
     /// The second time.
     #[track_caller]
-    pub fn take_fd(&mut self) -> OwnedFd {
+    pub fn take_fd(&mut self) -> Descriptor {
         self.read.take().expect("`CtrlC::take_fd` gives its descriptor out once")
     }
 }
@@ -92,7 +95,7 @@ impl CtrlC {
 ///
 /// # Errors
 /// `WouldBlock` if there are none.
-pub fn take(fd: &OwnedFd) -> io::Result<u32> {
+pub fn take(fd: &Descriptor) -> io::Result<u32> {
     let mut bytes = [0; 16];
     Ok(rustix::io::read(fd, &mut bytes)?.try_into().unwrap_or(u32::MAX))
 }

@@ -131,6 +131,34 @@ fn hang_in(n: usize) -> (mpsc::Sender<()>, Arc<AtomicUsize>, Hook) {
     (release, there, Arc::new(hook))
 }
 
+/// Which threads have gone to rest since they last worked.
+mod resting {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+    use std::thread::{self, ThreadId};
+
+    static ALL: Mutex<Vec<ThreadId>> = Mutex::new(Vec::new());
+
+    fn all() -> MutexGuard<'static, Vec<ThreadId>> {
+        ALL.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn contains(id: ThreadId) -> bool {
+        all().contains(&id)
+    }
+
+    pub(super) fn rests() {
+        works();
+        all().push(thread::current().id());
+    }
+
+    /// Says who it is.
+    pub(super) fn works() -> ThreadId {
+        let me = thread::current().id();
+        all().retain(|id| *id != me);
+        me
+    }
+}
+
 #[test]
 fn the_lookout_does_not_wait_for_a_thread_that_is_long_in_its_initializer() {
     let (release, there, hook) = hang_in(3);
@@ -139,6 +167,7 @@ fn the_lookout_does_not_wait_for_a_thread_that_is_long_in_its_initializer() {
         // So long that there is still a lookout when the last two jobs come.
         config.stall = Duration::from_millis(20);
         config.initializer = Some(hook);
+        config.before_rest = Some(resting::rests);
     });
     let (open, gate) = mpsc::channel::<()>();
     let gate = Arc::new(Mutex::new(gate));
@@ -157,10 +186,10 @@ fn the_lookout_does_not_wait_for_a_thread_that_is_long_in_its_initializer() {
     // Not in every round is there a lookout.
     for _ in 0..20 {
         // One thread does them; the other, called for them as well, finds that it is not needed, and looks out.
-        let tiny: Vec<_> = (0..3000).map(|_| pool.unblock(|| ())).collect();
-        tiny.into_iter().for_each(|job| drop(job.wait()));
-        eventually("one of them rests", || pool.is_quiet());
-        std::thread::sleep(Duration::from_millis(1));
+        let tiny: Vec<_> = (0..3000).map(|_| pool.unblock(resting::works)).collect();
+        let last = tiny.into_iter().map(|job| job.wait().ok()).last().flatten();
+        let last = last.expect("there are some");
+        eventually("who did the last one rests", || resting::contains(last));
         // The one who rests takes the first, which blocks until the second runs.
         let job = meet(2);
         let (first, mut second) = (pool.unblock(job.clone()), pool.unblock(job));

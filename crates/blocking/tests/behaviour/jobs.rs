@@ -1,6 +1,6 @@
 //! One closure's way.
 
-use crate::support::{block_on, eventually, pool};
+use crate::support::{block_on, eventually, held, pool};
 use kasasagi_blocking::{BlockingError, Pool};
 use std::future::Future;
 use std::pin::pin;
@@ -67,8 +67,7 @@ fn a_panic_comes_out_of_the_future_and_the_thread_lives_on() {
 #[test]
 fn a_job_dropped_before_it_starts_never_runs() {
     let pool = pool(|config| config.max_threads = 1);
-    let (go, wait) = mpsc::channel::<()>();
-    let first = pool.unblock(move || wait.recv().is_ok());
+    let (go, first) = held(&pool);
     let runs = Arc::new(AtomicUsize::new(0));
     let second = {
         let runs = Arc::clone(&runs);

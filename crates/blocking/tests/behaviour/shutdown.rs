@@ -1,6 +1,6 @@
 //! The end.
 
-use crate::support::{LIMIT, block_on, eventually, pool};
+use crate::support::{LIMIT, begun, block_on, eventually, held, pool};
 use kasasagi_blocking::{BlockingError, Pool};
 use std::cell::RefCell;
 use std::io;
@@ -11,13 +11,7 @@ use std::time::{Duration, Instant};
 #[test]
 fn shutdown_waits_for_what_runs_and_cancels_what_waits() {
     let pool = pool(|config| config.max_threads = 1);
-    let (go, wait) = mpsc::channel::<()>();
-    let (started, has_started) = mpsc::channel();
-    let runs = pool.unblock(move || {
-        started.send(()).expect("the test waits for it");
-        wait.recv().is_ok()
-    });
-    has_started.recv().expect("the job starts");
+    let (go, runs) = begun(&pool);
     let waits = pool.unblock(|| 2);
     let helper = {
         let pool = pool.clone();
@@ -34,13 +28,7 @@ fn shutdown_waits_for_what_runs_and_cancels_what_waits() {
 #[test]
 fn shutdown_reports_what_did_not_end() {
     let pool = pool(|_| ());
-    let (go, wait) = mpsc::channel::<()>();
-    let (started, has_started) = mpsc::channel();
-    let job = pool.unblock(move || {
-        started.send(()).expect("the test waits for it");
-        wait.recv().is_ok()
-    });
-    has_started.recv().expect("the job starts");
+    let (go, job) = begun(&pool);
     let start = Instant::now();
     assert_eq!(pool.shutdown(Duration::from_millis(10)).still_running, 1);
     assert!(start.elapsed() >= Duration::from_millis(10));
@@ -65,8 +53,7 @@ fn a_job_may_shut_its_own_pool_down() {
 #[test]
 fn dropping_the_last_handle_closes_without_waiting() {
     let pool = pool(|config| config.max_threads = 1);
-    let (go, wait) = mpsc::channel::<()>();
-    let runs = pool.unblock(move || wait.recv().is_ok());
+    let (go, runs) = held(&pool);
     eventually("it is taken", || pool.metrics().queued == 0);
     let waits = pool.unblock(|| 2);
     let other = pool.clone();

@@ -1,9 +1,10 @@
 //! A way to wait for a future, and for an event with a limit.
 
-use kasasagi_blocking::{Config, Pool};
+use kasasagi_blocking::{Config, Pool, Unblock};
 use kasasagi_primitive::park::Parker;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -38,4 +39,27 @@ pub(crate) fn pool(change: impl FnOnce(&mut Config)) -> Pool {
     let mut config = Config::default();
     change(&mut config);
     Pool::new(config)
+}
+
+/// A job that runs until it is told to go on, and gives whether it was.
+pub(crate) fn held(pool: &Pool) -> (Sender<()>, Unblock<bool>) {
+    let (go, job, _) = holding(pool);
+    (go, job)
+}
+
+/// The same, once it has begun.
+pub(crate) fn begun(pool: &Pool) -> (Sender<()>, Unblock<bool>) {
+    let (go, job, begins) = holding(pool);
+    begins.recv_timeout(LIMIT).expect("the job begins");
+    (go, job)
+}
+
+fn holding(pool: &Pool) -> (Sender<()>, Unblock<bool>, Receiver<()>) {
+    let ((go, wait), (begin, begins)) = (channel(), channel());
+    let job = pool.unblock(move || {
+        // Not each test waits for it.
+        let _ = begin.send(());
+        wait.recv().is_ok()
+    });
+    (go, job, begins)
 }

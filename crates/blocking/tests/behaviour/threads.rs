@@ -1,6 +1,6 @@
 //! What is called on the threads, and how they are told about.
 
-use crate::support::{LIMIT, pool};
+use crate::support::{LIMIT, held, pool};
 use kasasagi_blocking::{BlockingError, Hook, JobInfo, Pool};
 use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -146,8 +146,7 @@ fn a_drained_pool_still_grows_for_what_blocks() {
 #[test]
 fn who_waits_for_the_last_thread_in_a_task_is_woken() {
     let pool = pool(|_| ());
-    let (go, wait) = mpsc::channel::<()>();
-    let job = pool.unblock(move || wait.recv().is_ok());
+    let (go, job) = held(&pool);
     pool.drain();
     let waiter = {
         let pool = pool.clone();

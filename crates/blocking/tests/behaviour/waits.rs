@@ -1,7 +1,8 @@
 //! Threads that wait: for a result, for a job of their own pool, for one that was taken back.
 
-use crate::support::{LIMIT, block_on, eventually, pool};
+use crate::support::{LIMIT, begun, block_on, eventually, held, pool};
 use kasasagi_blocking::{BlockingError, JobInfo, Pool, lend};
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,8 +20,7 @@ fn a_thread_waits_for_a_result() {
 #[test]
 fn a_wait_with_a_limit_may_be_too_short_and_asked_again() {
     let pool = pool(|_| ());
-    let (go, wait) = mpsc::channel::<()>();
-    let mut job = pool.unblock(move || wait.recv().is_ok());
+    let (go, mut job) = held(&pool);
     assert!(job.wait_timeout(Duration::from_millis(5)).is_none());
     assert!(!job.is_finished());
     go.send(()).expect("the job waits");
@@ -31,8 +31,7 @@ fn a_wait_with_a_limit_may_be_too_short_and_asked_again() {
 #[test]
 fn exec_09_a_job_taken_back_before_it_starts_never_runs() {
     let pool = pool(|config| config.max_threads = 1);
-    let (go, wait) = mpsc::channel::<()>();
-    let first = pool.unblock(move || wait.recv().is_ok());
+    let (go, first) = held(&pool);
     let runs = Arc::new(AtomicUsize::new(0));
     let second = {
         let runs = Arc::clone(&runs);
@@ -51,13 +50,7 @@ fn exec_09_a_job_taken_back_before_it_starts_never_runs() {
 #[test]
 fn a_job_that_runs_cannot_be_taken_back() {
     let pool = pool(|_| ());
-    let (go, wait) = mpsc::channel::<()>();
-    let (started, has_started) = mpsc::channel();
-    let job = pool.unblock(move || {
-        started.send(()).expect("the test waits for it");
-        wait.recv().is_ok()
-    });
-    has_started.recv().expect("the job starts");
+    let (go, job) = begun(&pool);
     assert!(!job.cancel());
     go.send(()).expect("the job waits");
     assert_eq!(job.wait().ok(), Some(true));
@@ -66,8 +59,7 @@ fn a_job_that_runs_cannot_be_taken_back() {
 #[test]
 fn a_detached_job_runs() {
     let pool = pool(|config| config.max_threads = 1);
-    let (go, wait) = mpsc::channel::<()>();
-    let first = pool.unblock(move || wait.recv().is_ok());
+    let (go, first) = held(&pool);
     let (tell, told) = mpsc::channel();
     pool.unblock(move || tell.send(1).is_ok()).detach();
     go.send(()).expect("the first job waits");
@@ -153,8 +145,7 @@ fn work_runs_where_it_is_run_and_ends_if_it_is_dropped() {
 #[test]
 fn those_who_give_up_on_a_pool_that_hangs_do_not_fill_its_queue() {
     let pool = pool(|config| config.max_threads = 1);
-    let (go, wait) = mpsc::channel::<()>();
-    let first = pool.unblock(move || wait.recv().is_ok());
+    let (go, first) = held(&pool);
     eventually("the first one is taken", || pool.metrics().queued == 0);
     let kept = pool.unblock(|| 5);
     for _ in 0..100_000 {
@@ -166,48 +157,41 @@ fn those_who_give_up_on_a_pool_that_hangs_do_not_fill_its_queue() {
     assert_eq!(kept.wait().ok(), Some(5), "what is wanted is not swept away");
 }
 
-#[test]
-fn who_waits_for_its_own_pool_asks_once_more_for_a_thread_that_was_refused() {
+/// What a job gets that waits for another of its pool, where the system refuses the threads of these numbers.
+fn with_refused(refused: Range<usize>) -> Option<Result<u32, BlockingError>> {
     let asked = Arc::new(AtomicUsize::new(0));
     let pool = pool(|config| {
         config.max_threads = 4;
-        config.before_thread =
-            Some(Arc::new(move || match asked.fetch_add(1, Ordering::Relaxed) {
-                1 => Err(std::io::ErrorKind::WouldBlock.into()),
-                _ => Ok(()),
-            }));
+        config.before_thread = Some(Arc::new(move || {
+            let number = asked.fetch_add(1, Ordering::Relaxed);
+            match refused.contains(&number) {
+                true => Err(std::io::ErrorKind::WouldBlock.into()),
+                false => Ok(()),
+            }
+        }));
     });
     let inside = pool.clone();
     let mut outer = pool.unblock(move || {
         let inner = inside.unblock(|| 7);
-        // Longer than a pool makes do with the threads it has.
+        // Time is the subject: longer than a pool makes do with the threads it has.
         std::thread::sleep(Duration::from_millis(150));
         inner.wait()
     });
     let ended = outer.wait_timeout(LIMIT / 4).and_then(Result::ok);
     // Whatever came of it, it ends.
     pool.unblock(|| ()).detach();
+    ended
+}
+
+#[test]
+fn who_waits_for_its_own_pool_asks_once_more_for_a_thread_that_was_refused() {
+    let ended = with_refused(1..2);
     assert!(matches!(ended, Some(Ok(7))), "{ended:?}");
 }
 
 #[test]
 fn who_waits_for_its_own_pool_is_told_when_a_thread_is_refused_again() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let pool = pool(|config| {
-        config.max_threads = 4;
-        config.before_thread =
-            Some(Arc::new(move || match asked.fetch_add(1, Ordering::Relaxed) {
-                0 => Ok(()),
-                _ => Err(std::io::ErrorKind::WouldBlock.into()),
-            }));
-    });
-    let inside = pool.clone();
-    let mut outer = pool.unblock(move || {
-        let inner = inside.unblock(|| 7);
-        std::thread::sleep(Duration::from_millis(150));
-        inner.wait()
-    });
-    let ended = outer.wait_timeout(LIMIT / 4).and_then(Result::ok);
+    let ended = with_refused(1..usize::MAX);
     let Some(Err(BlockingError::NoThread(_))) = ended else { panic!("{ended:?}") };
 }
 

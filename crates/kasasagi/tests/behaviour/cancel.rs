@@ -1,6 +1,7 @@
 //! What a cancellation promises: CANC-01 and after.
 
-use crate::flavour::{four, in_each_flavour, run, two};
+use crate::flavour::{four, in_each_flavour, limited, run, two};
+use crate::hand::all_asleep;
 use crate::settled::{settle, spawn};
 use futures_channel::oneshot;
 use futures_util::future::{join, join4};
@@ -619,18 +620,19 @@ fn canc_23_the_innermost_handler_runs_first() {
 #[test]
 fn canc_24_a_cancellation_from_a_foreign_thread_wakes_a_sleeping_worker() {
     for runtime in [crate::flavour::one(), two()] {
-        let took = run(&runtime, async {
-            let task = spawn(pending::<()>());
-            let handle = task.handle();
-            let canceller = std::thread::spawn(move || {
-                // The worker has nothing to do: time for it to lie down.
-                std::thread::sleep(Duration::from_millis(20));
-                handle.cancel();
-                Instant::now()
-            });
-            let _ = task.await;
-            let ended = Instant::now();
-            ended.saturating_duration_since(canceller.join().expect("no panic"))
+        let took = limited(|| {
+            run(&runtime, async {
+                let task = spawn(pending::<()>());
+                let (handle, runtime) = (task.handle(), kasasagi::Handle::current());
+                let canceller = std::thread::spawn(move || {
+                    all_asleep(&runtime);
+                    handle.cancel();
+                    Instant::now()
+                });
+                let _ = task.await;
+                let ended = Instant::now();
+                ended.saturating_duration_since(canceller.join().expect("no panic"))
+            })
         });
         // Who misses the wake sleeps for ever; the rest is what else the machine has to do.
         assert!(took < Duration::from_secs(1), "{took:?}");

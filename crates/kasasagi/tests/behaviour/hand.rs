@@ -17,8 +17,29 @@ pub(crate) fn eventually(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < LIMIT, "{what}: not within {} s", LIMIT.as_secs());
+        // It looks now and then: what a test counts tells nobody.
         std::thread::sleep(Duration::from_micros(200));
     }
+}
+
+/// Waits until all workers sleep until they are called: for a while after work they look again by themselves, every 50 ms.
+pub(crate) fn all_asleep(handle: &kasasagi::Handle) {
+    let sleeps = || handle.metrics().seats.iter().map(|seat| seat.parks).sum::<u64>();
+    let (mut seen, mut since, start) = (sleeps(), Instant::now(), Instant::now());
+    while since.elapsed() < Duration::from_millis(200) {
+        assert!(start.elapsed() < LIMIT, "they go on to look again");
+        // Time is the subject: nothing has happened for longer than such a sleep.
+        std::thread::sleep(Duration::from_millis(5));
+        let now = sleeps();
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+    }
+}
+
+/// How often the worker that main runs on has gone to sleep.
+pub(crate) fn sleeps_of_main(handle: &kasasagi::Handle) -> u64 {
+    handle.metrics().seats[0].parks
 }
 
 /// Waits until `done`, in a task.
@@ -73,6 +94,27 @@ impl Telling {
 impl Wake for Telling {
     fn wake(self: Arc<Self>) {
         let _ = self.0.send(Instant::now());
+    }
+}
+
+/// A waker that counts its wakes, and by its `Arc` who has it.
+#[derive(Default)]
+pub(crate) struct Counted(AtomicUsize);
+
+impl Counted {
+    pub(crate) fn waker() -> (Waker, Arc<Self>) {
+        let counted = Arc::new(Self::default());
+        (Arc::clone(&counted).into(), counted)
+    }
+
+    pub(crate) fn wakes(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for Counted {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -2,6 +2,7 @@
 //! there is one; `docs/src/reliability/` has the lists.
 
 mod aftermath;
+#[cfg(unix)]
 mod alone;
 mod anywhere;
 mod as_completed;

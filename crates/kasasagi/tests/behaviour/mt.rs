@@ -1,8 +1,9 @@
 //! What only several threads can show.
 
+#[cfg(target_os = "linux")]
 use crate::child;
 use crate::flavour::{for_each_flavour, for_one_worker, for_several_workers, four, limited};
-use crate::hand::{CountDrop, LIMIT, eventually, suspend_with, until};
+use crate::hand::{CountDrop, LIMIT, all_asleep, eventually, suspend_with, until};
 use futures_channel::{mpsc, oneshot};
 use futures_util::StreamExt;
 use kasasagi::sync::Semaphore;
@@ -436,7 +437,8 @@ fn mt_11_panics_leave_every_worker_at_work() {
     });
 }
 
-/// User and system time of this process, in ticks of 10 ms, and how many threads it has.
+/// User and system time of this process, in ticks of 10 ms.
+#[cfg(target_os = "linux")]
 fn cpu_ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("linux has /proc");
     // Behind the name, which may hold anything: user time is the 12th field there, system time the 13th.
@@ -495,9 +497,8 @@ fn mt_12_idle_workers_see_work_at_once() {
                 drop(handle.spawn(async move { tell.send(Instant::now()) }));
                 let began = told.recv_timeout(LIMIT).expect("no wake is missed");
                 slowest = slowest.max(began - start);
-                if round % 100 == 0 {
-                    // Long enough for all to fall asleep, and for the watch to end.
-                    std::thread::sleep(Duration::from_millis(60));
+                if round % 250 == 0 {
+                    all_asleep(&handle);
                 }
             }
             stop.send(()).expect("main waits");

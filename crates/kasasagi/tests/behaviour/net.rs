@@ -1,5 +1,6 @@
 //! Sockets under tasks; what concerns one socket alone is in the tests of `net` itself.
 
+#[cfg(unix)]
 use crate::alone::alone;
 use crate::flavour::in_each_flavour;
 use futures_util::AsyncReadExt;

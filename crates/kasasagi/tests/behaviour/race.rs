@@ -2,13 +2,14 @@
 
 use crate::flavour::{on_each, run};
 use crate::gather::{Dropped, until};
+use crate::hand::Counted;
 use futures_channel::oneshot;
 use kasasagi::{Runtime, gather, race, shield, spawn, time, try_gather, yield_now};
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 #[test]
@@ -193,23 +194,13 @@ fn shld_04_09_the_task_runs_on_when_the_one_who_waits_is_cancelled() {
     });
 }
 
-#[derive(Default)]
-struct Counted(AtomicUsize);
-
-impl Wake for Counted {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 #[test]
 fn shld_05_nothing_of_a_dropped_shield_stays_with_the_task() {
     on_each(|runtime| {
         run(runtime, async {
             let (tell, told) = oneshot::channel::<()>();
             let mut inner = spawn(async { told.await.is_ok() });
-            let counted = Arc::new(Counted::default());
-            let waker = Waker::from(Arc::clone(&counted));
+            let (waker, counted) = Counted::waker();
             for _ in 0..10_000 {
                 let mut outer = pin!(shield(inner.by_ref()));
                 assert!(outer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
@@ -217,7 +208,7 @@ fn shld_05_nothing_of_a_dropped_shield_stays_with_the_task() {
             assert_eq!(Arc::strong_count(&counted), 2);
             tell.send(()).expect("it was not cancelled");
             assert!(inner.await.expect("it ends"));
-            assert_eq!(counted.0.load(Ordering::SeqCst), 0);
+            assert_eq!(counted.wakes(), 0);
         });
     });
 }

@@ -1,5 +1,6 @@
 //! Several threads in one runtime, several runtimes in one process, and a system that is short of threads.
 
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 use crate::child;
 use crate::flavour::{for_each_flavour, limited};
 use crate::hand::{LIMIT, text_of};
@@ -156,6 +157,7 @@ fn a_number_of_workers_that_cannot_be_is_an_error() {
 }
 
 /// More than any address space has room for: no thread can be started, for anybody.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 const TOO_LARGE: &str = "70368744177664";
 
 #[test]

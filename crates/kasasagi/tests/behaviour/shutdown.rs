@@ -2,7 +2,7 @@
 
 use crate::child;
 use crate::flavour::{for_each_flavour, for_several_workers, limited, one};
-use crate::hand::{CountDrop, LIMIT, eventually};
+use crate::hand::{CountDrop, LIMIT, eventually, until};
 use kasasagi::time::sleep;
 use kasasagi::{FutureExt, Runtime, TaskState, spawn, uninterruptible, yield_now};
 use std::future::poll_fn;
@@ -22,10 +22,12 @@ fn a_report_names_what_was_cancelled() {
                 drop(spawn(sleep(Duration::from_secs(600)).named("sleeper")));
                 drop(spawn(std::future::pending::<()>().named("stuck")));
                 drop(spawn(async {}.named("ended")));
-                for _ in 0..20 {
-                    yield_now().await;
-                }
-                sleep(Duration::from_millis(5)).await;
+                until("one sleeps, and one has ended", || {
+                    let tasks = kasasagi::task::all();
+                    let of = |name| tasks.iter().find(|task| &*task.name == name);
+                    of("sleeper").is_some_and(|task| task.wait.is_some()) && of("ended").is_none()
+                })
+                .await;
             })
             .expect("main ends");
         let report = runtime.shutdown(LIMIT);

@@ -1,14 +1,13 @@
 //! Time: sleeps that are never early, timers that leave nothing behind.
 
 use crate::flavour::{for_each_flavour, for_one_worker, for_several_workers};
-use crate::hand::{Telling, compute, median};
+use crate::hand::{Counted, Telling, compute, median};
 use kasasagi::time::{interval, sleep, sleep_until, timeout};
 use kasasagi::{Runtime, spawn, yield_now};
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 const fn ms(n: u64) -> Duration {
@@ -156,25 +155,12 @@ fn time_06_a_sleep_is_late_by_little() {
     });
 }
 
-struct Counted(AtomicUsize);
-
-impl Wake for Counted {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-fn counted_waker() -> (Waker, Arc<Counted>) {
-    let count = Arc::new(Counted(AtomicUsize::new(0)));
-    (Arc::clone(&count).into(), count)
-}
-
 #[test]
 fn time_12_dropped_sleeps_are_gone_at_once_and_the_others_stay() {
     for_each_flavour(|build| {
         build()
             .run(async {
-                let (waker, count) = counted_waker();
+                let (waker, count) = Counted::waker();
                 let mut cx = Context::from_waker(&waker);
                 let mut sleeps: Vec<_> =
                     (0..1000).map(|n| Box::pin(sleep(ms(50) + ms(n % 7 * 600_000)))).collect();
@@ -208,7 +194,7 @@ fn time_13_nobody_gets_up_for_timers_that_are_gone() {
         let runtime = build();
         let before = runtime.handle().metrics().seats.iter().map(|seat| seat.parks).sum::<u64>();
         let took = runtime.run(async {
-            let (waker, _) = counted_waker();
+            let (waker, _) = Counted::waker();
             let mut cx = Context::from_waker(&waker);
             for n in 1..=40 {
                 let mut gone = pin!(sleep(ms(5 * n)));
@@ -294,7 +280,7 @@ fn time_19_a_dropped_sleep_wakes_nobody() {
     for_each_flavour(|build| {
         build()
             .run(async {
-                let (waker, count) = counted_waker();
+                let (waker, count) = Counted::waker();
                 {
                     let mut nap = pin!(sleep(ms(5)));
                     assert!(nap.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
@@ -302,7 +288,7 @@ fn time_19_a_dropped_sleep_wakes_nobody() {
                 }
                 assert_eq!(Arc::strong_count(&count), 2, "its waker is given back at once");
                 sleep(ms(30)).await;
-                assert_eq!(count.0.load(Ordering::SeqCst), 0);
+                assert_eq!(count.wakes(), 0);
             })
             .expect("main ends");
     });

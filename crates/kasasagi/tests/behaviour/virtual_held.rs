@@ -1,13 +1,13 @@
 //! Virtual time: who holds it, and who does not.
 
 use crate::flavour::on_virtual_time;
-use crate::hand::{LIMIT, compute};
+use crate::hand::{LIMIT, compute, eventually, sleeps_of_main};
 use futures_channel::{mpsc, oneshot};
 use futures_util::{SinkExt, StreamExt};
 use kasasagi::net::{TcpListener, TcpStream, lookup_host};
 use kasasagi::sync::Semaphore;
 use kasasagi::time::{self, Duration, Instant, now, sleep, timeout};
-use kasasagi::{spawn, yield_now};
+use kasasagi::{Handle, spawn, yield_now};
 use kasasagi_blocking::{Pool, Unblock};
 use std::sync::mpsc::channel;
 
@@ -141,14 +141,18 @@ fn the_time_moves_on_when_a_closure_ends_whose_result_nobody_wants() {
                 drop(job);
                 let start = now();
                 let nap = spawn(sleep(secs(1)));
-                std::thread::spawn(move || {
-                    std::thread::sleep(ms(20));
+                let (reference, runtime) = (nap.handle(), Handle::current());
+                let before = sleeps_of_main(&runtime);
+                let lets_go = std::thread::spawn(move || {
+                    eventually("main's worker sleeps", || sleeps_of_main(&runtime) > before);
+                    assert!(!reference.is_finished(), "the closure holds the time");
                     drop(go);
                 });
                 let real = Instant::now();
                 nap.await.expect("it ends");
                 assert_eq!(now() - start, secs(1));
                 assert!(real.elapsed() < LIMIT / 2, "nobody called");
+                lets_go.join().expect("the time stood");
             })
             .expect("main ends");
     });

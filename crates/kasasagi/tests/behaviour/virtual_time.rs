@@ -259,6 +259,7 @@ fn a_runtime_in_virtual_time_that_waits_for_a_thread_outside_does_not_spin() {
         let runtime = build();
         let (tell, told) = oneshot::channel();
         let thread = std::thread::spawn(move || {
+            // Time is the subject: how often a worker wakes in a tenth of a second.
             std::thread::sleep(ms(100));
             let _ = tell.send(());
         });

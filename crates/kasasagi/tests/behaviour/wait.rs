@@ -2,13 +2,14 @@
 
 use crate::flavour::{for_one_worker, in_each_flavour, on_each, run};
 use crate::gather::until;
+use crate::hand::Counted;
 use futures_channel::oneshot;
 use kasasagi::{ReturnWhen, Task, spawn, time, wait, yield_now};
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 fn millis(n: u64) -> Duration {
@@ -242,24 +243,13 @@ fn wait_12_it_gives_tasks_and_no_errors() {
     });
 }
 
-/// A waker that counts itself.
-#[derive(Default)]
-struct Counted(AtomicUsize);
-
-impl Wake for Counted {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 #[test]
 fn wait_13_nothing_of_a_wait_stays_with_the_tasks() {
     on_each(|runtime| {
         run(runtime, async {
             let (tell, told) = oneshot::channel::<()>();
             let mut long = spawn(async { told.await.is_ok() });
-            let counted = Arc::new(Counted::default());
-            let waker = Waker::from(Arc::clone(&counted));
+            let (waker, counted) = Counted::waker();
             let mut cx = Context::from_waker(&waker);
             for n in 0..10_000 {
                 let quick = spawn(async { true });
@@ -282,7 +272,7 @@ fn wait_13_nothing_of_a_wait_stays_with_the_tasks() {
             assert_eq!(Arc::strong_count(&counted), 2);
             tell.send(()).expect("it was not cancelled");
             assert!(long.await.expect("it ends"));
-            assert_eq!(counted.0.load(Ordering::SeqCst), 0, "nobody of the past is woken");
+            assert_eq!(counted.wakes(), 0, "nobody of the past is woken");
         });
     });
 }

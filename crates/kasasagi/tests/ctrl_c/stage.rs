@@ -39,6 +39,7 @@ pub(crate) fn eventually(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < LIMIT, "{what}: not within {} s", LIMIT.as_secs());
+        // It looks now and then: what a scene counts tells nobody.
         std::thread::sleep(Duration::from_micros(200));
     }
 }

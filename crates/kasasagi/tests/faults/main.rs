@@ -4,9 +4,11 @@
 //! word `failed`. What was the same before the workload and after it is measured here: descriptors, threads, live
 //! bytes; processor time and the greatest number of live bytes are for the table of cells to judge.
 
-#![allow(unsafe_code, reason = "an allocator that counts, getrusage, a timer that sends signals")]
+#![allow(unsafe_code, reason = "getrusage, a timer that sends signals")]
 
 mod build;
+#[path = "../counting/bytes.rs"]
+mod bytes;
 mod echo;
 mod lookup;
 mod measure;

@@ -1,40 +1,7 @@
 //! What a process uses: bytes, descriptors, threads, processor time.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::bytes;
 use std::time::{Duration, Instant};
-
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(live, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-pub(crate) fn live_bytes() -> usize {
-    LIVE.load(Ordering::Relaxed)
-}
-
-pub(crate) fn peak_bytes() -> usize {
-    PEAK.load(Ordering::Relaxed)
-}
 
 fn entries(of: &str) -> usize {
     std::fs::read_dir(of).map_or(0, Iterator::count)
@@ -67,7 +34,7 @@ impl Baseline {
         Self {
             descriptors: entries("/proc/self/fd"),
             threads: entries("/proc/self/task"),
-            bytes: live_bytes(),
+            bytes: bytes::live(),
         }
     }
 

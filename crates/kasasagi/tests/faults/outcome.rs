@@ -1,6 +1,7 @@
 //! What a workload was told, and what came of it.
 
-use crate::measure::{Baseline, cpu, peak_bytes};
+use crate::bytes;
+use crate::measure::{Baseline, cpu};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::io;
@@ -112,7 +113,7 @@ impl Outcome {
             before.threads,
             after.threads,
             after.bytes.saturating_sub(before.bytes) / 1024,
-            peak_bytes() / 1024,
+            bytes::peak() / 1024,
             cpu().as_millis(),
         );
         for (name, n) in &self.counts {

@@ -79,6 +79,7 @@ fn exec_19_a_crash_breaks_its_own_job_and_never_hangs_the_others() {
 #[test]
 fn exec_16_map_submits_at_once_and_gives_results_in_order() {
     fn late_if_early(n: u64) -> u64 {
+        // The earlier, the later it ends.
         std::thread::sleep(Duration::from_millis(20 - 2 * n));
         n
     }

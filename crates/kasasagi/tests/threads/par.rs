@@ -68,6 +68,7 @@ fn a_panic_goes_on_in_who_awaits_and_no_other_item_is_begun() {
         let task = spawn(par_map(0..1_000_000, move |n: usize| {
             count.fetch_add(1, Ordering::Relaxed);
             assert_ne!(n, 0, "no zeros");
+            // An item takes its time: all of them take longer than the panic does to be seen.
             thread::sleep(Duration::from_micros(10));
         }));
         let error = task.await.expect_err("it panicked");
@@ -83,6 +84,7 @@ fn who_drops_it_ends_it() {
         let count = Arc::clone(&begun);
         let work = par_map(0..1_000_000, move |_| {
             count.fetch_add(1, Ordering::Relaxed);
+            // An item takes its time: all of them take longer than the limit below.
             thread::sleep(Duration::from_micros(10));
         });
         assert!(time::timeout(Duration::from_millis(5), work).await.is_err());
@@ -149,6 +151,7 @@ fn a_panic_in_what_borrows_comes_out_when_all_is_done() {
             let run = || {
                 scoped_map(&pool, &items, |n| {
                     inside.fetch_add(1, Ordering::SeqCst);
+                    // An item takes its time: others are amid theirs when one panics.
                     thread::sleep(Duration::from_micros(10));
                     inside.fetch_sub(1, Ordering::SeqCst);
                     assert_ne!(*n, bad, "a bad one");
@@ -270,6 +273,7 @@ impl Drop for MapsInDrop {
         let items: Vec<usize> = (0..100_000).collect();
         let slowly = |n: &usize| {
             if n % 64 == 0 {
+                // So that the other threads of the pool get their part.
                 thread::sleep(Duration::from_micros(50));
             }
             *n

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,7 @@ fn exec_15_a_pool_of_two_runs_two_at_once() {
             let jobs = (0..10).map(|_| {
                 let most = Arc::clone(&most);
                 run_in_executor(&pool, move || {
+                    // Time is the subject: five times two of these take a tenth of a second.
                     most.during(|| thread::sleep(Duration::from_millis(20)))
                 })
             });
@@ -277,12 +278,15 @@ fn an_initializer_runs_on_each_thread_before_its_closures() {
                 ids.lock().unwrap_or_else(PoisonError::into_inner).insert(thread::current().id());
             })
             .build();
+        let (known, all_at_it) = (Arc::clone(&initialized), Barrier::new(3));
         let is_known = move |_| {
-            thread::sleep(Duration::from_micros(200));
-            let ids = initialized.lock().unwrap_or_else(PoisonError::into_inner);
+            // Three at a time, so that each thread has its part.
+            all_at_it.wait();
+            let ids = known.lock().unwrap_or_else(PoisonError::into_inner);
             ids.contains(&thread::current().id())
         };
-        assert!(pool.map(0..50, is_known).all(|known| known.is_ok_and(|known| known)));
+        assert!(pool.map(0..51, is_known).all(|known| known.is_ok_and(|known| known)));
+        assert_eq!(initialized.lock().unwrap_or_else(PoisonError::into_inner).len(), 3);
     });
 }
 

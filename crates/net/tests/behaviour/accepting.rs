@@ -1,3 +1,4 @@
+#[cfg(unix)]
 use crate::alone::alone;
 use crate::hand::{listener, run};
 use futures_util::StreamExt;

@@ -1,3 +1,4 @@
+#[cfg(target_os = "linux")]
 use crate::alone;
 use crate::hand::{listener, refusing, run, silent};
 use futures_util::{AsyncReadExt, AsyncWriteExt};

@@ -2,8 +2,7 @@
 
 use crate::drive::{eventually, run};
 use crate::jobs::{
-    Note, ask, forever, is_there, kill_itself, linger, own_socket, pid, segfault, spin, square,
-    workers,
+    Note, ask, forever, is_there, kill_itself, linger, segfault, spin, square, workers,
 };
 use futures_util::future::{join, join_all};
 use kasasagi_process_pool::{BrokenProcessPool, JobError};
@@ -136,11 +135,12 @@ fn a_job_that_is_dropped_after_any_number_of_polls_leaves_the_pool_whole() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_worker_that_dies_idle_is_nobodys_loss() {
     run(async {
         let workers = workers(1);
         for _ in 0..20 {
-            let idle = ask(&workers, pid, ()).await.expect("it says who it is") as i32;
+            let idle = ask(&workers, crate::jobs::pid, ()).await.expect("it says who it is") as i32;
             let idle = rustix::process::Pid::from_raw(idle).expect("a number");
             rustix::process::kill_process(idle, Signal::KILL).expect("it is there");
             // Its last thread has gone, and with it the socket.
@@ -191,7 +191,8 @@ fn a_job_that_its_worker_had_not_read_is_another_workers() {
     run(async {
         let workers = workers(1);
         for _ in 0..20 {
-            let stopped = ask(&workers, pid, ()).await.expect("it says who it is") as i32;
+            let stopped =
+                ask(&workers, crate::jobs::pid, ()).await.expect("it says who it is") as i32;
             let stopped = rustix::process::Pid::from_raw(stopped).expect("a number");
             stop(stopped);
             // Sent by the first poll, before the kill.
@@ -206,7 +207,7 @@ fn a_job_that_its_worker_had_not_read_is_another_workers() {
 /// Leaves a child whose standard input is this worker's end of the stream; gives its number.
 #[cfg(target_os = "linux")]
 fn leave_a_child_that_holds_the_stream((): ()) -> u32 {
-    let input = std::process::Stdio::from(std::os::fd::OwnedFd::from(own_socket()));
+    let input = std::process::Stdio::from(std::os::fd::OwnedFd::from(crate::jobs::own_socket()));
     let child = std::process::Command::new("sleep").arg("600").stdin(input).spawn();
     child.expect("it starts").id()
 }
@@ -217,7 +218,7 @@ fn a_worker_that_dies_idle_is_nobodys_loss_though_a_child_holds_the_stream() {
     let number = |pid: u32| rustix::process::Pid::from_raw(pid as i32).expect("a number");
     run(async {
         let workers = workers(1);
-        let idle = number(ask(&workers, pid, ()).await.expect("it says who it is"));
+        let idle = number(ask(&workers, crate::jobs::pid, ()).await.expect("it says who it is"));
         let child = ask(&workers, leave_a_child_that_holds_the_stream, ()).await;
         let child = number(child.expect("it is left behind"));
         rustix::process::kill_process(idle, Signal::KILL).expect("it is there");
@@ -237,7 +238,7 @@ fn a_worker_that_dies_idle_is_nobodys_loss_though_a_child_holds_the_stream() {
 #[test]
 fn a_crash_is_seen_though_a_child_holds_the_stream() {
     fn leave_a_child((): ()) {
-        let socket = own_socket();
+        let socket = crate::jobs::own_socket();
         // Standard input of a child that outlives its parent: the other end of the stream stays open.
         let input = std::process::Stdio::from(std::os::fd::OwnedFd::from(socket));
         let child = std::process::Command::new("sleep").arg("600").stdin(input).spawn();

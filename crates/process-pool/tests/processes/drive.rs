@@ -70,6 +70,7 @@ pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < LIMIT / 2, "{what}: not within {} s", LIMIT.as_secs() / 2);
+        // It looks now and then: neither a process nor a file tells.
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -96,6 +96,7 @@ pub(crate) fn linger(note: String) -> u32 {
     std::fs::write(&note, format!("{}\n", std::process::id())).expect("it can be written");
     let go = format!("{note}-go");
     while !std::path::Path::new(&go).exists() {
+        // It looks now and then: a file tells nobody.
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     let _ = std::fs::remove_file(go);
@@ -125,14 +126,13 @@ pub(crate) fn write_past(bytes: Vec<u8>) -> bool {
 /// The socket that this worker has from its parent, once more.
 pub(crate) fn own_socket() -> std::os::unix::net::UnixStream {
     use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
-    for entry in std::fs::read_dir("/proc/self/fd").expect("there is a /proc").flatten() {
-        let target = std::fs::read_link(entry.path());
-        if !target.is_ok_and(|target| target.to_string_lossy().starts_with("socket:")) {
+    for entry in std::fs::read_dir("/dev/fd").expect("it lists what is open").flatten() {
+        let number = entry.file_name().to_string_lossy().parse().expect("a number");
+        // SAFETY: it is open: the directory's own for as long as it is read, the socket for as long as the worker lives.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        if rustix::net::sockopt::socket_type(borrowed).is_err() {
             continue;
         }
-        let number = entry.file_name().to_string_lossy().parse().expect("a number");
-        // SAFETY: it is open, and stays so: the worker owns it for as long as it lives.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
         let copy: OwnedFd = rustix::io::dup(borrowed).expect("it can be copied");
         // SAFETY: the copy is ours alone.
         return unsafe { FromRawFd::from_raw_fd(std::os::fd::IntoRawFd::into_raw_fd(copy)) };

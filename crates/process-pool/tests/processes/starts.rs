@@ -6,8 +6,8 @@ use futures_util::future::join;
 use kasasagi_process_pool::{JobError, Request};
 use kasasagi_reactor::time::{sleep, timeout};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
 /// Children of this process, dead ones that nobody has waited for included, by what the system calls them.
 #[cfg(target_os = "linux")]
@@ -21,7 +21,7 @@ fn children(name: &str) -> usize {
 
 /// `/bin/cat` by another name: it reads its standard input, and never says hello. It is gone with this.
 #[cfg(target_os = "linux")]
-struct Silent(PathBuf);
+struct Silent(std::path::PathBuf);
 
 #[cfg(target_os = "linux")]
 impl Silent {
@@ -91,7 +91,7 @@ fn a_hello_that_comes_by_the_byte_has_a_limit_in_all() {
 fn a_job_that_is_dropped_while_its_worker_starts_leaves_no_process_and_nobody_waits() {
     let silent = Silent::named("dumb");
     run(async {
-        let start = Instant::now();
+        let start = std::time::Instant::now();
         let workers = with(|config| config.executable = Some(silent.0.clone()));
         let mut job = Box::pin(ask(&workers, square, 1));
         while children("dumb") == 0 {

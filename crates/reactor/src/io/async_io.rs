@@ -104,7 +104,7 @@ impl<T: Source> Async<T> {
         let Some(registry) = Registry::current() else {
             return Err(no_registry(Location::caller()));
         };
-        rustix::io::ioctl_fionbio(&io, true)?;
+        rustix::io::ioctl_fionbio(io.as_fd(), true)?;
         let shared = registry.shared;
         let index = shared.table.insert()?;
         let key = shared.table.key(index);

@@ -1,9 +1,10 @@
 //! Which objects a reactor may watch.
 //!
-//! Sealed to std's own: they give the descriptor they own, and go on to own it.
+//! Sealed to std's own: they give the descriptor they own, and go on to own it. On Windows a descriptor is a socket.
 
+use rustix::fd::{AsFd, OwnedFd};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
+#[cfg(unix)]
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 /// An object that [`Async`](crate::Async) can hold: a socket of std, or any descriptor that can be polled.
@@ -34,8 +35,12 @@ sources! {
     TcpStream: true,
     TcpListener: false,
     UdpSocket: false,
+    OwnedFd: false,
+}
+
+#[cfg(unix)]
+sources! {
     UnixStream: false,
     UnixListener: false,
     UnixDatagram: false,
-    OwnedFd: false,
 }

@@ -4,8 +4,8 @@
 //! platforms differ in one place, below; the portable one is built everywhere, so that it is tested
 //! everywhere.
 
+use rustix::fd::BorrowedFd;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -24,9 +24,13 @@ pub(crate) fn for_each_poller_with(clock: impl Fn() -> Clock, test: impl Fn(&Rea
     let oneshot = Reactor::portable(2, clock(), false).expect("a poller opens");
     let edge = Reactor::portable(2, clock(), true).expect("a poller opens");
     let own = Reactor::with_clock(2, clock()).expect("a poller opens");
-    let mut pollers = vec![("own", own), ("portable edge", edge), ("portable oneshot", oneshot)];
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pollers.push(("timerfd", Reactor::with_timerfd(2, clock()).expect("a poller opens")));
+    let pollers = [
+        ("own", own),
+        ("portable edge", edge),
+        ("portable oneshot", oneshot),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        ("timerfd", Reactor::with_timerfd(2, clock()).expect("a poller opens")),
+    ];
     for (name, reactor) in pollers {
         println!("poller: {name}");
         let _registry = reactor.registry().enter();

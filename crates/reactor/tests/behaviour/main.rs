@@ -1,4 +1,5 @@
-//! The promises of the reactor, kept on every poller it can have; it is turned by hand.
+//! The promises of the reactor, kept on every poller it can have; it is turned by hand. They use pairs of Unix sockets.
+#![cfg(unix)]
 
 mod auto_traits;
 mod closing;

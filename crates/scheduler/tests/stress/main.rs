@@ -266,6 +266,7 @@ fn round(houses: [House; 2], dice: &mut Dice, tally: &Arc<Tally>) {
                             }
                         }
                     });
+                    // Between two runs all may fall asleep, or not.
                     thread::sleep(Duration::from_micros(dice.roll(4) * 50));
                 }
             });
@@ -273,6 +274,7 @@ fn round(houses: [House; 2], dice: &mut Dice, tally: &Arc<Tally>) {
     });
     // The detached ones end as well, and without anybody in `run`.
     while houses.iter().any(|house| house.spawner.live() > 0) {
+        // It looks now and then: the end of a detached task tells nobody.
         thread::sleep(Duration::from_micros(100));
     }
     drop(wakers);
@@ -298,6 +300,7 @@ fn round_closed_early(houses: [House; 2], dice: &mut Dice, tally: &Arc<Tally>) {
                 }
             });
         }
+        // Early or late in the spawns.
         thread::sleep(Duration::from_micros(dice.roll(300)));
         houses.into_iter().for_each(House::end);
     });
@@ -309,6 +312,7 @@ fn guard_against_hangs(tally: Arc<Tally>, current: Arc<Mutex<Vec<Spawner>>>, see
     thread::spawn(move || {
         let (mut seen, mut since) = ((0, 0), Instant::now());
         loop {
+            // A watch goes by time.
             thread::sleep(Duration::from_millis(100));
             let now = (tally.finished.load(Ordering::Relaxed), tally.gone.load(Ordering::Relaxed));
             if now != seen {

@@ -147,6 +147,7 @@ fn a_broadcast_is_in_order_and_says_what_was_missed() {
                             Err(RecvError::Closed) => return (next, missed),
                         }
                         if dice.one_in(1000) {
+                            // Falls behind now and then.
                             std::thread::sleep(Duration::from_micros(50));
                         }
                     }

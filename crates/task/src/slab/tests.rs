@@ -1,7 +1,9 @@
 //! Promises of the heap, one thread or several, against naive bookkeeping.
 
 use super::class::Class;
-use super::page::{FIRST, PAGE, PageRef};
+#[cfg(target_os = "linux")]
+use super::page::PageRef;
+use super::page::{FIRST, PAGE};
 use super::*;
 use kasasagi_primitive::thread;
 use std::collections::{BTreeMap, HashSet};

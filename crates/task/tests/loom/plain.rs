@@ -1,7 +1,7 @@
 //! Plain requests to cancel, which stand in one word: against those who need a cold part, the run, and the end.
 
 use crate::support::{
-    Drops, Joiner, Queue, assert_no_blocks, join_all, run_once, spawn, waits_for,
+    Drops, Joiner, Queue, assert_gone, assert_no_blocks, join_all, run_once, spawn, waits_for,
 };
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::sync::Arc;
@@ -34,8 +34,7 @@ fn task_asked_plainly_and_named_is_cancelled_and_keeps_its_name() {
         let error = task.try_take().expect("it has ended").expect_err("it was cancelled");
         assert!(error.is_cancelled() && error.cancelled_at().is_some());
         drop((task, error));
-        assert_eq!((futures.all(), futures.outside()), (1, 0), "a runner drops the future, once");
-        assert_no_blocks(&heap);
+        assert_gone(&futures, &heap);
     });
 }
 
@@ -57,8 +56,7 @@ fn task_asked_plainly_and_woken_in_vain_is_cancelled() {
         ];
         queue.run();
         join_all(threads);
-        assert_eq!((futures.all(), futures.outside()), (1, 0), "a runner drops the future, once");
-        assert_no_blocks(&heap);
+        assert_gone(&futures, &heap);
     });
 }
 
@@ -88,8 +86,7 @@ fn task_ended_by_a_plain_request_tells_so_whoever_asked() {
         let output = task.try_take().expect("it has ended");
         assert!(is_asked || output.is_ok(), "nothing but this request ended it");
         drop((task, output));
-        assert_eq!((futures.all(), futures.outside()), (1, 0), "a runner drops the future, once");
-        assert_no_blocks(&heap);
+        assert_gone(&futures, &heap);
     });
 }
 
@@ -122,8 +119,7 @@ fn task_cancelled_plainly_lives_as_long_as_its_error() {
         ];
         queue.run();
         join_all(threads);
-        assert_eq!((futures.all(), futures.outside()), (1, 0), "a runner drops the future, once");
-        assert_no_blocks(&heap);
+        assert_gone(&futures, &heap);
     });
 }
 

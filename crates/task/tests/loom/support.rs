@@ -242,9 +242,17 @@ pub(crate) fn poll<T>(waker: &Waker, mut task: &mut Task<T>) -> Poll<Result<T, J
 }
 
 /// Every block came back, once.
+#[track_caller]
 pub(crate) fn assert_no_blocks(heap: &Heap) {
     heap.collect();
     assert_eq!(heap.usage().blocks, 0, "each block is freed once");
+}
+
+/// A runner dropped the future, once, and the block came back.
+#[track_caller]
+pub(crate) fn assert_gone(futures: &Drops, heap: &Heap) {
+    assert_eq!((futures.all(), futures.outside()), (1, 0), "a runner drops the future, once");
+    assert_no_blocks(heap);
 }
 
 pub(crate) fn join_all<const N: usize>(threads: [thread::JoinHandle<()>; N]) {

@@ -195,8 +195,9 @@ fn timespec(limit: Duration) -> Timespec {
 
 fn libc_timespec(limit: Duration) -> libc::timespec {
     libc::timespec {
-        tv_sec: libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: limit.subsec_nanos().into(),
+        // Both are as wide as the platform has them; a wait of 68 years may end early.
+        tv_sec: limit.as_secs().min(i32::MAX as u64) as _,
+        tv_nsec: limit.subsec_nanos() as _,
     }
 }
 

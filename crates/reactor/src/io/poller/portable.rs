@@ -6,9 +6,9 @@
 use super::{Event, Harvester, Patience, Poller, READ, Registrar, Traits, WRITE};
 use kasasagi_primitive::sync::Arc;
 use polling::{Event as Interest, Events, PollMode};
+use rustix::fd::{AsRawFd, BorrowedFd};
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 /// Events fetched by one call at most.

@@ -2,8 +2,8 @@
 
 use crate::io::source::Direction;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::AsFd;
 use std::io;
-use std::os::fd::AsFd;
 
 /// Asks the system whether an operation would do something; `WouldBlock` if not.
 pub(crate) fn is_ready(io: &impl AsFd, direction: Direction) -> io::Result<()> {
