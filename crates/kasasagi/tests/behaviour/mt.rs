@@ -348,7 +348,7 @@ fn mt_09_ten_runtimes_on_ten_threads_know_only_their_own_tasks() {
 #[test]
 fn mt_10_handles_and_wakers_in_use_outlive_their_runtime() {
     // Three threads that never rest beside two workers: by dice a round takes some 40 ms on a machine with other work.
-    let rounds = if cfg!(kasasagi_chaos) { 200 } else { 1_000 };
+    let rounds = if kasasagi_primitive::chaos::CHAOS { 200 } else { 1_000 };
     for_each_flavour(|build| {
         for round in 0..rounds {
             let runtime = build();
