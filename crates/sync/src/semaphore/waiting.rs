@@ -5,6 +5,7 @@ use super::{CLOSED, Excess, ONE, Semaphore, TryAcquireError, WAITERS, Wish};
 use crate::Closed;
 use kasasagi_primitive::hint;
 use kasasagi_primitive::offers;
+use kasasagi_primitive::summons::Summons;
 use kasasagi_primitive::sync::MutexGuard;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::wait_list::{Look, Place, WaitList, Waiter};
@@ -77,10 +78,10 @@ impl Semaphore {
                     offers::part(line, at);
                     return Poll::Ready(if want.closed { Err(Closed) } else { Ok(()) });
                 }
-                // The waker of the poll before is dropped after the lock.
-                Some(Look::Wait(old)) => {
+                // The wakers of the poll before are dropped after the lock.
+                Some(Look::Wait(old, task)) => {
                     drop(inside);
-                    drop(old);
+                    drop((old, task));
                     return Poll::Pending;
                 }
                 Some(Look::Missed(want)) => {
@@ -117,6 +118,7 @@ impl Semaphore {
         waker: Waker,
     ) -> Poll<Result<(), Closed>> {
         let line = self.line();
+        waiter.as_mut().polled_with(&waker);
         let here = offers::join(line);
         let mut inside = line.lock();
         // Under the lock WAITERS and CLOSED stand still.
@@ -219,8 +221,8 @@ impl Semaphore {
     }
 
     /// Moves all who stand in another line, whose lock is held, to the end of this one, and serves the one at the front
-    /// if that is possible at once. Its waker is to be woken outside the locks.
-    pub(crate) fn take_in(&self, from: &mut WaitList<Wish>) -> Option<Waker> {
+    /// if that is possible at once. It is to be woken outside the locks.
+    pub(crate) fn take_in(&self, from: &mut WaitList<Wish>) -> Option<Summons> {
         if from.is_empty() {
             return None;
         }
@@ -240,11 +242,11 @@ impl Semaphore {
         let mut batch = WakeBatch::new();
         loop {
             let mut inside = line.lock();
-            while !batch.is_full() {
+            while batch.room() > 1 {
                 let Some(wish) = inside.list.front() else { break };
                 wish.value.closed = true;
-                if let Some(waker) = inside.list.pop_front() {
-                    batch.push(waker);
+                if let Some(summons) = inside.list.dismiss_front() {
+                    batch.push_summons(summons);
                 }
             }
             line.settle(&mut inside, Some(&self.word));
