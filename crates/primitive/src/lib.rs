@@ -32,7 +32,6 @@ pub mod request;
 pub mod scope;
 pub mod settle;
 mod stash;
-pub mod summons;
 pub mod task_context;
 pub mod tell;
 pub mod vars;

@@ -17,7 +17,7 @@ pub use current::{
     set_debug, waiting, who, with,
 };
 pub use own::{MakeWaker, set_make_waker};
-pub(crate) use own::{is_own, own_beside};
+pub(crate) use own::{is_own, make_waker};
 
 use crate::cold::Cold;
 use crate::cold_word::{ColdWord, View};

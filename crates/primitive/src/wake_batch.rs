@@ -4,7 +4,6 @@
 //! whole future. None of it may run while a lock of ours is held.
 
 use crate::MODEL;
-use crate::summons::Summons;
 use crate::task_context;
 use std::any::Any;
 use std::mem::{self, ManuallyDrop};
@@ -43,11 +42,6 @@ impl WakeBatch {
         self.len == BATCH
     }
 
-    /// How many more it can take.
-    pub fn room(&self) -> usize {
-        BATCH - self.len
-    }
-
     /// Whether there is nobody to wake.
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -67,18 +61,6 @@ impl WakeBatch {
         assert!(!self.is_full(), "a full wake batch must be woken before it takes more");
         self.wakers[self.len] = Some(waker);
         self.len += 1;
-    }
-
-    /// Adds all wakers of one who was served: there has to be room for two.
-    ///
-    /// # Panics
-    /// When there is not.
-    #[track_caller]
-    pub fn push_summons(&mut self, summons: Summons) {
-        self.push(summons.waker);
-        if let Some(task) = summons.task {
-            self.push(task);
-        }
     }
 
     /// Takes out the one that was added first; the others keep their order.
@@ -186,20 +168,19 @@ impl Drop for WakeBatch {
 /// A worker runs next what its task has woken last, and the others in the order of their wakes. So in a task the first
 /// one is woken last; elsewhere first. Dropped before it was woken, it wakes.
 #[derive(Debug)]
-pub struct Lead(Option<Summons>);
+pub struct Lead(Option<Waker>);
 
 impl Lead {
     /// Wakes it at once, unless this is a task. To be called with no lock held.
     ///
     /// # Panics
     /// If the waker panics; not while this thread unwinds.
-    pub fn new(summons: impl Into<Summons>) -> Self {
-        let summons = summons.into();
+    pub fn new(waker: Waker) -> Self {
         if task_context::current().is_null() {
-            summons.wake();
+            wake(waker);
             return Self(None);
         }
-        Self(Some(summons))
+        Self(Some(waker))
     }
 
     /// Wakes it, if that was not done yet: all others were.
@@ -207,16 +188,16 @@ impl Lead {
     /// # Panics
     /// If the waker panics; not while this thread unwinds.
     pub fn follow(mut self) {
-        if let Some(summons) = self.0.take() {
-            summons.wake();
+        if let Some(waker) = self.0.take() {
+            wake(waker);
         }
     }
 }
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        if let Some(summons) = self.0.take() {
-            summons.wake_caught();
+        if let Some(waker) = self.0.take() {
+            wake_caught(waker);
         }
     }
 }

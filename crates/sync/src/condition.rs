@@ -13,11 +13,10 @@ use crate::gate::Gate;
 use crate::semaphore::Wish;
 use crate::{LockGuard, OwnedLockGuard};
 use kasasagi_primitive::const_new;
-use kasasagi_primitive::summons::Summons;
 use kasasagi_primitive::sync::Mutex;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::wait_list::{WaitList, Waiter};
-use kasasagi_primitive::wake_batch::wake;
+use kasasagi_primitive::wake_batch::{wake, wake_caught};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -249,8 +248,8 @@ impl Condition {
             // If somebody was served just now, it was this one, who need not be woken.
             return Poll::Ready(());
         }
-        if let Some(summons) = roused {
-            summons.wake();
+        if let Some(waker) = roused {
+            wake(waker);
         }
         Poll::Pending
     }
@@ -283,13 +282,13 @@ impl Condition {
             None
         } else {
             // It waited for its lock already, and those who are here came with another one since.
-            notified.rouse_front().map(Summons::from)
+            notified.rouse_front()
         };
         self.count(&line);
         drop(line);
         drop(place);
-        if let Some(summons) = roused {
-            summons.wake_caught();
+        if let Some(waker) = roused {
+            wake_caught(waker);
         }
         // If it has the lock already, the next in line gets it.
         gate.semaphore.leave(waiter);

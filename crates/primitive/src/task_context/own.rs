@@ -1,7 +1,7 @@
 //! Which waker is the polled task's own, and how one is come by.
 #![allow(unsafe_code, reason = "a waker of a task is made from the place of its context")]
 
-use super::{CONTEXT_AT, TaskContext, current};
+use super::{CONTEXT_AT, TaskContext};
 use crate::MODEL;
 use std::sync::OnceLock;
 use std::task::Waker;
@@ -29,19 +29,8 @@ pub(crate) fn is_own(waker: &Waker, context: &TaskContext) -> bool {
     before == CONTEXT_AT || (MODEL && before < 1024)
 }
 
-/// The own waker of the polled task, if `waker` is another; `None` outside tasks.
-#[inline]
-pub(crate) fn own_beside(waker: &Waker) -> Option<Waker> {
-    let context = current();
-    // SAFETY: `enter`'s caller keeps the context valid while the thread-local points to it.
-    let is_own = is_own(waker, unsafe { context.as_ref() }?);
-    if is_own { None } else { make_beside(context, waker) }
-}
-
+/// How a task's own waker is made, if that was said.
 #[cold]
-fn make_beside(context: *const TaskContext, waker: &Waker) -> Option<Waker> {
-    let make = MAKE.get()?;
-    // SAFETY: the context was entered on this thread and not left, and who set it promised the rest.
-    let own = unsafe { make(context) };
-    (!own.will_wake(waker)).then_some(own)
+pub(crate) fn make_waker() -> Option<MakeWaker> {
+    MAKE.get().copied()
 }

@@ -3,10 +3,8 @@
 
 use super::WaitList;
 use super::turn::Look;
-use super::waiter::{Seat, Standing, Waiter, with};
-use crate::offers::At;
-use crate::summons::Summons;
-use crate::task_context::own_beside;
+use super::waiter::{Node, Seat, Standing, Waiter, with};
+use crate::offers::{At, is_same};
 use std::mem;
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -33,28 +31,20 @@ impl<T> Offered<T> {
     }
 }
 
-impl<T> Waiter<Offered<T>> {
-    /// Is told with which waker its future is polled, before it gets in line: if that is not the own one of the task, the
-    /// task is woken too when it is served. To be called with no lock held.
-    ///
-    /// # Panics
-    /// When the waiter is not out, and the waker not the task's.
-    #[inline]
-    #[track_caller]
-    pub fn polled_with(self: Pin<&mut Self>, waker: &Waker) {
-        if let Some(own) = own_beside(waker) {
-            self.note_task(own);
-        }
-    }
-
-    #[cold]
-    #[track_caller]
-    fn note_task(self: Pin<&mut Self>, own: Waker) {
-        let (home, node) = self.parts();
-        assert!(*home == 0, "a waiter is told so before it stands in a line");
-        // SAFETY: the waiter is out, so its node is the caller's.
-        let old = unsafe { with(node, |node| node.task.replace(own)) };
-        drop(old);
+impl<T> Node<Offered<T>> {
+    /// As [`wait_under`](Self::wait_under), also for a waker that was made of the one the future is polled with.
+    // Apart: most are polled again when they were served.
+    #[inline(never)]
+    fn wait_on(
+        &mut self,
+        waker: &Waker,
+        clone: &mut Option<Waker>,
+        seen: impl FnOnce(At) -> At,
+    ) -> Option<Look<T>> {
+        let is_same = self.waker.as_ref().is_some_and(|old| is_same(old, waker));
+        let new = if is_same { None } else { Some(clone.take()?) };
+        self.value.at = seen(self.value.at);
+        Some(Look::Wait(new.and_then(|new| self.waker.replace(new))))
     }
 }
 
@@ -65,7 +55,8 @@ impl<T: Copy> WaitList<Offered<T>> {
         self.row.offers
     }
 
-    /// As [`push_back`](Self::push_back), for a waiter that is polled at `at`: what it is served later may be an offer.
+    /// As [`push_back`](Self::push_back), for a waiter that is polled at `at`: what it is served later may be an offer. Its
+    /// waker was made by [`offers::waker`](crate::offers::waker).
     ///
     /// # Panics
     /// When the waiter is not out.
@@ -101,12 +92,12 @@ impl<T: Copy> WaitList<Offered<T>> {
 
     /// As [`pop_front`](Self::pop_front); what is served to a future that was last polled in a task is an offer.
     #[inline]
-    pub fn offer_front(&mut self) -> Option<Summons> {
+    pub fn offer_front(&mut self) -> Option<Waker> {
         let first = self.row.first?;
         // SAFETY: the first is in this list, whose lock the caller holds.
         let in_task = unsafe { with(first, |node| node.value.at.task != 0) };
         if !in_task {
-            return self.dismiss_front();
+            return self.pop_front();
         }
         // SAFETY: it is the first in line, and the lock is held.
         unsafe { self.row.pass(first) };
@@ -115,21 +106,14 @@ impl<T: Copy> WaitList<Offered<T>> {
             with(first, |node| {
                 node.standing = Standing::Offered;
                 node.value.left = false;
-                node.summon()
+                node.waker.take()
             })
         }
     }
 
-    /// As [`pop_front`](Self::pop_front): what is served to any future is no offer.
-    pub fn dismiss_front(&mut self) -> Option<Summons> {
-        let first = self.row.first?;
-        // SAFETY: the first is in this list, whose lock the caller holds; its future cannot leave without it.
-        let task = unsafe { with(first, |node| node.task.take()) };
-        self.pop_front().map(|waker| Summons { waker, task })
-    }
-
-    /// As [`poll_by`](Self::poll_by), for a waiter that may be offered something: `seen` is told where it was polled last,
-    /// and says where it is polled now, if it waits on.
+    /// As [`poll_by`](Self::poll_by), for a waiter that may be offered something: what is in `clone` was made by
+    /// [`offers::waker`](crate::offers::waker). `seen` is told where it was polled last, and says where it is polled now, if
+    /// it waits on.
     ///
     /// # Panics
     /// When the waiter is not in this list.
@@ -152,22 +136,7 @@ impl<T: Copy> WaitList<Offered<T>> {
                     }
                     // It is out only when nothing foreign is left to be done before it is in line again.
                     Standing::Missed => clone.is_some().then_some(Look::Missed(node.value.value)),
-                    Standing::Queued => {
-                        let may_change = clone.is_some();
-                        node.wait_under(waker, clone).map(|old| {
-                            let before = node.value.at.task;
-                            node.value.at = seen(node.value.at);
-                            let is_same =
-                                before == node.value.at.task && !(may_change && clone.is_none());
-                            // A task's own waker is no foreign code.
-                            let task = if is_same {
-                                None
-                            } else {
-                                mem::replace(&mut node.task, own_beside(waker))
-                            };
-                            Look::Wait(old, task)
-                        })
-                    }
+                    Standing::Queued => node.wait_on(waker, clone, seen),
                 };
                 (look, node.standing)
             })

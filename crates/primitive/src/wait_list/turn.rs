@@ -29,8 +29,8 @@ pub enum Place<T> {
 #[derive(Debug)]
 #[must_use = "a replaced waker is dropped after the lock, and what was served is the caller's now"]
 pub enum Look<T> {
-    /// As [`Turn::Wait`]; and an own waker of the task before, for which the same holds.
-    Wait(Option<Waker>, Option<Waker>),
+    /// As [`Turn::Wait`].
+    Wait(Option<Waker>),
     /// It was served, and is out; it was polled last where it says.
     Served(T, At),
     /// It was served, and that was taken back: it is out, and asks for this; the clone of its waker is there.

@@ -3,7 +3,6 @@
 
 use super::row::Link;
 use crate::cell::UnsafeCell;
-use crate::summons::Summons;
 use std::fmt;
 use std::marker::PhantomPinned;
 use std::pin::Pin;
@@ -36,9 +35,6 @@ pub(super) struct Node<T> {
     pub(super) next: Link<T>,
     pub(super) standing: Standing,
     pub(super) waker: Option<Waker>,
-    /// The own waker of the task that its future was polled in last, if the one above may not lead there, and it may be
-    /// offered something. Only while it is in line; else it is of no use.
-    pub(super) task: Option<Waker>,
     pub(super) value: T,
 }
 
@@ -54,13 +50,6 @@ impl<T> Node<T> {
             return Some(None);
         }
         clone.take().map(|new| self.waker.replace(new))
-    }
-
-    /// Takes out what is to be woken; nothing, if it was woken already, and comes by itself.
-    #[inline]
-    pub(super) fn summon(&mut self) -> Option<Summons> {
-        let waker = self.waker.take()?;
-        Some(Summons { waker, task: self.task.take() })
     }
 }
 
@@ -86,14 +75,8 @@ impl<T> Waiter<T> {
     /// A waiter in no list, which will ask for `value`.
     #[inline]
     pub fn new(value: T) -> Self {
-        let node = Node {
-            previous: None,
-            next: None,
-            standing: Standing::Queued,
-            waker: None,
-            task: None,
-            value,
-        };
+        let node =
+            Node { previous: None, next: None, standing: Standing::Queued, waker: None, value };
         let seat = Seat { away: UnsafeCell::new(0), node: UnsafeCell::new(node) };
         Self { home: 0, seat, _pinned: PhantomPinned }
     }

@@ -2,12 +2,12 @@
 
 use super::{CLOSED, ONE, WAITERS, Wish};
 use kasasagi_primitive::offers::{self, At, Taken};
-use kasasagi_primitive::summons::Summons;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::sync::{Mutex, MutexGuard};
 use kasasagi_primitive::wait_list::WaitList;
-use kasasagi_primitive::wake_batch::{Lead, WakeBatch};
+use kasasagi_primitive::wake_batch::{Lead, WakeBatch, wake};
 use std::mem;
+use std::task::Waker;
 
 pub(super) struct Line {
     /// How many offers there are, for a look without the lock.
@@ -62,7 +62,7 @@ impl Line {
             }
             self.settle(&mut inside, word);
             drop(inside);
-            return first.wake();
+            return wake(first);
         }
         self.settle(&mut inside, word);
     }
@@ -72,7 +72,7 @@ impl Line {
     fn serve_many<'a>(
         &'a self,
         mut inside: MutexGuard<'a, Inside>,
-        first: Summons,
+        first: Waker,
         word: Option<&AtomicUsize>,
     ) {
         inside.waking += 1;
@@ -82,9 +82,9 @@ impl Line {
         let mut first = Some(first);
         let mut batch = WakeBatch::new();
         loop {
-            while batch.room() > 1 && inside.can_serve() {
-                if let Some(summons) = inside.serve() {
-                    batch.push_summons(summons);
+            while !batch.is_full() && inside.can_serve() {
+                if let Some(waker) = inside.serve() {
+                    batch.push(waker);
                 }
             }
             let is_over = !inside.can_serve();
@@ -126,7 +126,7 @@ impl Inside {
     }
 
     /// Gives the one at the front what it wants.
-    pub(super) fn serve(&mut self) -> Option<Summons> {
+    pub(super) fn serve(&mut self) -> Option<Waker> {
         self.free -= self.list.front()?.value.permits;
         self.list.offer_front()
     }

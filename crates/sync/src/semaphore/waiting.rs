@@ -5,7 +5,6 @@ use super::{CLOSED, Excess, ONE, Semaphore, TryAcquireError, WAITERS, Wish};
 use crate::Closed;
 use kasasagi_primitive::hint;
 use kasasagi_primitive::offers;
-use kasasagi_primitive::summons::Summons;
 use kasasagi_primitive::sync::MutexGuard;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::wait_list::{Look, Place, WaitList, Waiter};
@@ -78,10 +77,10 @@ impl Semaphore {
                     offers::part(line, at);
                     return Poll::Ready(if want.closed { Err(Closed) } else { Ok(()) });
                 }
-                // The wakers of the poll before are dropped after the lock.
-                Some(Look::Wait(old, task)) => {
+                // The waker of the poll before is dropped after the lock.
+                Some(Look::Wait(old)) => {
                     drop(inside);
-                    drop((old, task));
+                    drop(old);
                     return Poll::Pending;
                 }
                 Some(Look::Missed(want)) => {
@@ -91,7 +90,7 @@ impl Semaphore {
                 }
                 None => {
                     drop(inside);
-                    clone = Some(cx.waker().clone());
+                    clone = Some(offers::waker(cx.waker()));
                 }
             }
         }
@@ -118,8 +117,7 @@ impl Semaphore {
         waker: Waker,
     ) -> Poll<Result<(), Closed>> {
         let line = self.line();
-        waiter.as_mut().polled_with(&waker);
-        let here = offers::join(line);
+        let (here, waker) = offers::join_under(line, waker);
         let mut inside = line.lock();
         // Under the lock WAITERS and CLOSED stand still.
         self.engage(&mut inside);
@@ -221,8 +219,8 @@ impl Semaphore {
     }
 
     /// Moves all who stand in another line, whose lock is held, to the end of this one, and serves the one at the front
-    /// if that is possible at once. It is to be woken outside the locks.
-    pub(crate) fn take_in(&self, from: &mut WaitList<Wish>) -> Option<Summons> {
+    /// if that is possible at once. Its waker is to be woken outside the locks.
+    pub(crate) fn take_in(&self, from: &mut WaitList<Wish>) -> Option<Waker> {
         if from.is_empty() {
             return None;
         }
@@ -242,11 +240,11 @@ impl Semaphore {
         let mut batch = WakeBatch::new();
         loop {
             let mut inside = line.lock();
-            while batch.room() > 1 {
+            while !batch.is_full() {
                 let Some(wish) = inside.list.front() else { break };
                 wish.value.closed = true;
-                if let Some(summons) = inside.list.dismiss_front() {
-                    batch.push_summons(summons);
+                if let Some(waker) = inside.list.pop_front() {
+                    batch.push(waker);
                 }
             }
             line.settle(&mut inside, Some(&self.word));

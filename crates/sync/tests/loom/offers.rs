@@ -3,8 +3,8 @@
 use crate::hand::{Data, block_on};
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::park::Parker;
-use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering};
+use kasasagi_primitive::sync::{Arc, Mutex};
 use kasasagi_primitive::task_context::{self, TaskContext};
 use kasasagi_primitive::{offers, thread};
 use kasasagi_sync::{Lock, LockingOwned, Semaphore};
@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering as Real};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// A task: this thread polls it.
+#[repr(C)]
 struct Hand {
+    // First: a task's waker is made of where its context is.
     context: TaskContext,
     waker: Waker,
     // Not one that loom sees: that a wake was made happens before what follows, by whatever else is seen of it.
@@ -34,8 +36,18 @@ impl Wake for Woken {
     }
 }
 
+/// A waker of the hand with this context.
+#[expect(unsafe_code, reason = "as the task cell does it")]
+unsafe fn waker_of(context: *const TaskContext) -> Waker {
+    // SAFETY: only hands are entered here, and begin with their context.
+    unsafe { &*context.cast::<Hand>() }.waker.clone()
+}
+
 impl Hand {
+    #[expect(unsafe_code, reason = "this is the runner")]
     fn new() -> Self {
+        // SAFETY: only hands are entered here.
+        unsafe { task_context::set_make_waker(waker_of) };
         let parker = Parker::new();
         let inner = parker.unparker().into_waker();
         let woken = std::sync::Arc::new(Woken { count: AtomicUsize::new(0), inner });
@@ -43,12 +55,20 @@ impl Hand {
         Self { context: TaskContext::new(7), waker, woken, parker }
     }
 
+    /// Does something as this task.
+    #[expect(unsafe_code, reason = "this is the runner")]
+    fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: as in `poll`.
+        let _entered = unsafe { task_context::enter(std::ptr::from_ref(self).cast()) };
+        f()
+    }
+
     /// One poll; says what it gave, and whether the task is to be polled again at once.
     #[expect(unsafe_code, reason = "this is the runner")]
     fn poll<R>(&self, f: impl FnOnce(&mut Context<'_>) -> Poll<R>) -> (Poll<R>, bool) {
         let before = self.woken.count.load(Real::SeqCst);
         // SAFETY: the context outlives the guard, and this thread alone polls.
-        let entered = unsafe { task_context::enter(&self.context) };
+        let entered = unsafe { task_context::enter(std::ptr::from_ref(self).cast()) };
         self.context.begin();
         let polled = f(&mut Context::from_waker(&self.waker));
         let is_woken = || self.woken.count.load(Real::SeqCst) != before;
@@ -71,9 +91,14 @@ impl Hand {
     }
 
     /// Has a future begin to wait.
-    fn begin<F: Future>(&self, mut future: Pin<&mut F>) {
-        let (polled, _) = self.poll(|cx| {
-            assert!(future.as_mut().poll(cx).is_pending());
+    fn begin<F: Future>(&self, future: Pin<&mut F>) {
+        self.begin_under(future, &self.waker);
+    }
+
+    /// The same, under this waker.
+    fn begin_under<F: Future>(&self, mut future: Pin<&mut F>, waker: &Waker) {
+        let (polled, _) = self.poll(|_| {
+            assert!(future.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
             Poll::<()>::Pending
         });
         assert!(polled.is_pending());
@@ -236,5 +261,156 @@ fn offers_permits_taken_back_are_free() {
         giver.join().expect("it gives one");
         assert_eq!(semaphore.available_permits(), 2);
         drop(semaphore.try_acquire().expect("nobody has them"));
+    });
+}
+
+/// Race: a lock is released to a future whose waker wakes nobody, while its task goes to sleep; another one is in line, for
+/// whom the task waits.
+///
+/// Mutation `sync-offer-task-unwoken`: who serves a future under a foreign waker does not wake its task: nothing is taken
+/// back.
+/// Mutation `primitive-pair-task-first`: the task is woken before the foreign waker, which still has to give it something.
+#[test]
+fn offers_a_grant_whose_wake_stays_meets_the_end_of_a_poll() {
+    explore("offers_a_grant_whose_wake_stays_meets_the_end_of_a_poll", || {
+        let lock = Arc::new(Lock::new(Data::new()));
+        let guard = Lock::try_lock_owned(&lock).expect("nobody has it");
+        let hand = Hand::new();
+        let mut left = pin!(lock.lock());
+        hand.begin_under(left.as_mut(), Waker::noop());
+        let done = Arc::new(Done(AtomicBool::new(false), hand.waker.clone()));
+        let other = {
+            let (lock, done) = (Arc::clone(&lock), Arc::clone(&done));
+            thread::spawn(move || {
+                block_on(lock.lock()).touch();
+                done.set();
+            })
+        };
+        let giver = thread::spawn(move || {
+            guard.touch();
+            drop(guard);
+        });
+        hand.run(|_| done.poll());
+        hand.run(|cx| left.as_mut().poll(cx)).touch();
+        other.join().expect("it gets the lock");
+        giver.join().expect("it releases the lock");
+    });
+}
+
+/// A flag that tells a branch, and nobody else, that it is to be polled.
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Race: a lock is released to a branch that is polled on a wake of its own alone, and whose wake its combinator keeps: its
+/// task is woken, and finds the branch due.
+///
+/// Mutation `primitive-pair-task-first`: the task is woken before the branch is due: it sleeps again, and the branch with it.
+#[test]
+fn offers_a_branch_is_due_when_its_task_is_woken() {
+    explore("offers_a_branch_is_due_when_its_task_is_woken", || {
+        let lock = Arc::new(Lock::new(Data::new()));
+        let guard = Lock::try_lock_owned(&lock).expect("nobody has it");
+        let hand = Hand::new();
+        let flag = std::sync::Arc::new(Flag(AtomicBool::new(false)));
+        let waker = Waker::from(std::sync::Arc::clone(&flag));
+        let mut branch = pin!(lock.lock());
+        hand.begin_under(branch.as_mut(), &waker);
+        let giver = thread::spawn(move || {
+            guard.touch();
+            drop(guard);
+        });
+        let guard = hand.run(|_| {
+            if !flag.0.load(Ordering::Acquire) {
+                return Poll::Pending;
+            }
+            branch.as_mut().poll(&mut Context::from_waker(&waker))
+        });
+        guard.touch();
+        drop(guard);
+        giver.join().expect("it releases the lock");
+    });
+}
+
+/// Drops what it has, when it is woken.
+struct Ender(Mutex<Option<Pin<Box<LockingOwned<Data>>>>>);
+
+impl Wake for Ender {
+    fn wake(self: std::sync::Arc<Self>) {
+        let left = self.0.lock().take();
+        drop(left);
+    }
+}
+
+/// Race: a lock is released to a future that its foreign waker drops, while its task ends polls and then is gone; another
+/// one is in line.
+///
+/// Mutation `sync-offer-dropped-keeps`: who is dropped with an offer keeps it: the other waits for ever.
+#[test]
+fn offers_one_that_its_waker_drops_meets_the_end_of_its_task() {
+    explore("offers_one_that_its_waker_drops_meets_the_end_of_its_task", || {
+        let lock = Arc::new(Lock::new(Data::new()));
+        let guard = Lock::try_lock_owned(&lock).expect("nobody has it");
+        let hand = Hand::new();
+        let ender = std::sync::Arc::new(Ender(Mutex::new(None)));
+        let waker = Waker::from(std::sync::Arc::clone(&ender));
+        let mut left = Box::pin(Lock::lock_owned(Arc::clone(&lock)));
+        hand.begin_under(left.as_mut(), &waker);
+        *ender.0.lock() = Some(left);
+        let other = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || block_on(lock.lock()).touch())
+        };
+        let giver = thread::spawn(move || drop(guard));
+        for _ in 0..2 {
+            let _ = hand.poll(|_| Poll::<()>::Pending);
+        }
+        drop(hand);
+        other.join().expect("it gets the lock");
+        giver.join().expect("it releases the lock");
+        assert!(!lock.is_locked());
+    });
+}
+
+/// Race: a task serves two at once, of whom it wakes the first last, while that one's task is polled for something else: the
+/// first keeps its turn until it was told of it, and the third one waits.
+///
+/// Mutation `sync-offer-lead-overtaken`: an offer is taken back although not all who were served were woken yet.
+#[test]
+fn offers_to_several_are_kept_until_all_are_woken() {
+    explore("offers_to_several_are_kept_until_all_are_woken", || {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let hand = Hand::new();
+        let flag = std::sync::Arc::new(Flag(AtomicBool::new(false)));
+        let waker = Waker::from(std::sync::Arc::clone(&flag));
+        let mut first = pin!(semaphore.acquire());
+        hand.begin_under(first.as_mut(), &waker);
+        let mut others = [0; 2].map(|_| Box::pin(semaphore.acquire()));
+        for other in &mut others {
+            let polled = other.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending());
+        }
+        let giver = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || Hand::new().inside(|| semaphore.add_permits(2)))
+        };
+        let permit = hand.run(|_| {
+            if !flag.0.load(Ordering::Acquire) {
+                return Poll::Pending;
+            }
+            let polled = first.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_ready(), "it is its turn");
+            polled
+        });
+        giver.join().expect("it gives two");
+        let [second, third] = &mut others;
+        let mut cx = Context::from_waker(Waker::noop());
+        let behind = second.as_mut().poll(&mut cx);
+        assert!(behind.is_ready() && third.as_mut().poll(&mut cx).is_pending());
+        drop((permit, behind));
     });
 }
