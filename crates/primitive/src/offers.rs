@@ -3,7 +3,7 @@
 //! A task counts its futures that wait in lines, and those of them that it polls. If a poll ends pending, with no wake
 //! outstanding, and has polled fewer than wait, the task asks each of its lines that has offers whether one was left to lie.
 //! It holds the lines, which are shared with those who wait in them, and so no future has to be where it was: it may have
-//! been moved, forgotten or dropped.
+//! been moved, forgotten or dropped. A future that waits under another waker than its task's has the task woken as well.
 
 mod lines;
 mod pair;

@@ -269,7 +269,6 @@ fn offers_permits_taken_back_are_free() {
 ///
 /// Mutation `sync-offer-task-unwoken`: who serves a future under a foreign waker does not wake its task: nothing is taken
 /// back.
-/// Mutation `primitive-pair-task-first`: the task is woken before the foreign waker, which still has to give it something.
 #[test]
 fn offers_a_grant_whose_wake_stays_meets_the_end_of_a_poll() {
     explore("offers_a_grant_whose_wake_stays_meets_the_end_of_a_poll", || {
@@ -309,7 +308,7 @@ impl Wake for Flag {
 /// Race: a lock is released to a branch that is polled on a wake of its own alone, and whose wake its combinator keeps: its
 /// task is woken, and finds the branch due.
 ///
-/// Mutation `primitive-pair-task-first`: the task is woken before the branch is due: it sleeps again, and the branch with it.
+/// Mutation `sync-offer-task-first`: the task is woken before the branch is due: it sleeps again, and the branch with it.
 #[test]
 fn offers_a_branch_is_due_when_its_task_is_woken() {
     explore("offers_a_branch_is_due_when_its_task_is_woken", || {
