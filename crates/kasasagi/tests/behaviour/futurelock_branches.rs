@@ -206,14 +206,19 @@ fn futurelock_several_whose_wakers_wake_nobody_are_passed_over_by_those_behind()
     });
 }
 
-/// Drops what it has when it is woken, and may panic.
+/// Once it is armed, drops what it has when it is woken, and may panic. Before, chaos may wake it.
+#[derive(Default)]
 struct Ender {
     future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    is_armed: AtomicBool,
     panics: bool,
 }
 
 impl Wake for Ender {
     fn wake(self: Arc<Self>) {
+        if !self.is_armed.load(Ordering::SeqCst) {
+            return;
+        }
         drop(mem::take(&mut *self.future.lock().expect("nobody panics with it")));
         assert!(!self.panics, "this waker panics");
     }
@@ -229,12 +234,13 @@ fn futurelock_a_waker_that_drops_its_future_or_panics_keeps_nobody_from_going_on
                 let guard = Lock::lock_owned(Arc::clone(&lock)).await;
                 let (of_task, is_begun) = (Arc::clone(&lock), Arc::clone(&begun));
                 let task = spawn(async move {
-                    let ender = Arc::new(Ender { future: Mutex::default(), panics });
+                    let ender = Arc::new(Ender { panics, ..Ender::default() });
                     let waker = Waker::from(Arc::clone(&ender));
                     let lock = Arc::clone(&of_task);
                     let mut left: Pin<Box<dyn Future<Output = ()> + Send>> =
                         Box::pin(async move { drop(lock.lock().await) });
                     begin_under(left.as_mut(), &waker, &of_task, 1).await;
+                    ender.is_armed.store(true, Ordering::SeqCst);
                     if drops {
                         *ender.future.lock().expect("nobody panics with it") = Some(left);
                         is_begun.set();
