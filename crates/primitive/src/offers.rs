@@ -3,11 +3,14 @@
 //! A task counts its futures that wait in lines, and those of them that it polls. If a poll ends pending, with no wake
 //! outstanding, and has polled fewer than wait, the task asks each of its lines that has offers whether one was left to lie.
 //! It holds the lines, which are shared with those who wait in them, and so no future has to be where it was: it may have
-//! been moved, forgotten or dropped.
+//! been moved, forgotten or dropped. A future that waits under another waker than its task's has the task woken as well.
 
 mod lines;
+mod pair;
 
 pub(crate) use lines::Lines;
+pub(crate) use pair::is_same;
+pub use pair::waker;
 
 use crate::MODEL;
 use crate::task_context::{self, TaskContext};
@@ -15,6 +18,7 @@ use crate::wake_batch::drop_payload;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
+use std::task::Waker;
 
 /// A poll of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +60,28 @@ fn address_of<L: ?Sized>(line: &L) -> *const () {
 /// A future of the polled task waits in `line` from now on; says where.
 #[inline]
 pub fn join<L: Line + 'static>(line: &Arc<L>) -> At {
+    task_context::with(|context| join_in(context, line)).unwrap_or(At::NOWHERE)
+}
+
+#[inline]
+fn join_in<L: Line + 'static>(context: &TaskContext, line: &Arc<L>) -> At {
+    let lines = context.lines_or_new();
+    lines.add(line);
+    let poll = lines.touch(context.looks().add());
+    At { task: context.id, poll }
+}
+
+/// As [`join`], for a future that is polled with this waker: gives back the one to wait under, as [`waker`] does.
+#[inline]
+pub fn join_under<L: Line + 'static>(line: &Arc<L>, waker: Waker) -> (At, Waker) {
     let joined = task_context::with(|context| {
-        let lines = context.lines_or_new();
-        lines.add(line);
-        let poll = lines.touch(context.looks().add());
-        At { task: context.id, poll }
+        (join_in(context, line), task_context::is_own(&waker, context))
     });
-    joined.unwrap_or(At::NOWHERE)
+    match joined {
+        Some((at, true)) => (at, waker),
+        Some((at, false)) => (at, pair::beside(waker)),
+        None => (At::NOWHERE, waker),
+    }
 }
 
 /// A future that had joined `line`, and was last polled at `at`, waits on, and is polled; says where.

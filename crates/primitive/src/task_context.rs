@@ -9,14 +9,16 @@
 
 mod current;
 mod looks;
+mod own;
 
 pub(crate) use current::{CURRENT, Current, waiting_for};
 pub use current::{
     Entered, coarse_now, current, current_id, enter, mark_yielded, origin, set_coarse_now,
     set_debug, waiting, who, with,
 };
+pub use own::{MakeWaker, set_make_waker};
+pub(crate) use own::{is_own, make_waker};
 
-use crate::MODEL;
 use crate::cold::Cold;
 use crate::cold_word::{ColdWord, View};
 use crate::offers::Lines;
@@ -27,7 +29,6 @@ use crate::wait_site::WaitSite;
 use looks::Looks;
 use std::fmt;
 use std::ptr::NonNull;
-use std::task::Waker;
 
 /// Whom a task comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,15 +289,6 @@ impl fmt::Debug for TaskContext {
 /// How far behind the beginning of a task's header its context stands: so a waker is known to be the task's own. The
 /// task cell sees to it.
 pub const CONTEXT_AT: usize = crate::imp::CONTEXT_AT;
-
-/// Whether `waker` is the own one of the task with this context, and not a combinator's.
-#[inline]
-pub(crate) fn is_own(waker: &Waker, context: &TaskContext) -> bool {
-    // Nobody else's waker points to the header: its address is given out in the task's own alone.
-    let before = std::ptr::from_ref(context).addr().wrapping_sub(waker.data().addr());
-    // In a model atomics are larger; no other block lies so near.
-    before == CONTEXT_AT || (MODEL && before < 1024)
-}
 
 /// Shows the place of the polled task's tree; `None` if there is no tree, and none is to be made.
 ///

@@ -18,6 +18,7 @@ mod tests;
 
 pub use registry::HeapRef;
 
+use crate::waker;
 use class::Class;
 use kasasagi_primitive::alloc::Layout;
 use kasasagi_primitive::cell::UnsafeCell;
@@ -90,6 +91,7 @@ pub struct HeapUsage {
 impl Heap {
     /// A heap without pages.
     pub fn new() -> Self {
+        waker::announce();
         let shared = Arc::new(Shared::new());
         let anchor = Arc::new(Mutex::new(Some(Arc::clone(&shared))));
         Self { shared: ManuallyDrop::new(shared), anchor, _not_sync: PhantomData }

@@ -5,6 +5,7 @@
 )]
 
 use crate::cell::{Header, Ptr};
+use kasasagi_primitive::task_context::{self, TaskContext};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
@@ -50,6 +51,24 @@ unsafe fn drop_waker(data: *const ()) {
 pub(crate) fn borrowed(task: Ptr) -> ManuallyDrop<Waker> {
     // SAFETY: the vtable keeps the contract of RawWaker; never dropped, so no reference is given up.
     ManuallyDrop::new(unsafe { Waker::from_raw(raw(task)) })
+}
+
+/// How the context of a task leads to its waker: for leaves that are polled with another one.
+pub(crate) fn announce() {
+    // SAFETY: contexts that are entered are fields of headers, and their tasks alive.
+    unsafe { task_context::set_make_waker(of_context) };
+}
+
+/// A waker of the task with this context.
+///
+/// # Safety
+/// It is a field of a task's header, and the task alive.
+unsafe fn of_context(context: *const TaskContext) -> Waker {
+    // SAFETY: the caller's promise.
+    let header = unsafe { context.cast::<u8>().sub(std::mem::offset_of!(Header, rest.context)) };
+    // SAFETY: as above.
+    let task = unsafe { task(header.cast()) };
+    Waker::clone(&borrowed(task))
 }
 
 /// Whether `waker` is `task`'s own, and not a combinator's.

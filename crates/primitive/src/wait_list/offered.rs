@@ -3,8 +3,8 @@
 
 use super::WaitList;
 use super::turn::Look;
-use super::waiter::{Seat, Standing, Waiter, with};
-use crate::offers::At;
+use super::waiter::{Node, Seat, Standing, Waiter, with};
+use crate::offers::{At, is_same};
 use std::mem;
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -31,6 +31,23 @@ impl<T> Offered<T> {
     }
 }
 
+impl<T> Node<Offered<T>> {
+    /// As [`wait_under`](Self::wait_under), also for a waker that was made of the one the future is polled with.
+    // Apart: most are polled again when they were served.
+    #[inline(never)]
+    fn wait_on(
+        &mut self,
+        waker: &Waker,
+        clone: &mut Option<Waker>,
+        seen: impl FnOnce(At) -> At,
+    ) -> Option<Look<T>> {
+        let is_same = self.waker.as_ref().is_some_and(|old| is_same(old, waker));
+        let new = if is_same { None } else { Some(clone.take()?) };
+        self.value.at = seen(self.value.at);
+        Some(Look::Wait(new.and_then(|new| self.waker.replace(new))))
+    }
+}
+
 impl<T: Copy> WaitList<Offered<T>> {
     /// How many offers were neither seen by their futures nor taken back.
     #[inline]
@@ -38,7 +55,8 @@ impl<T: Copy> WaitList<Offered<T>> {
         self.row.offers
     }
 
-    /// As [`push_back`](Self::push_back), for a waiter that is polled at `at`: what it is served later may be an offer.
+    /// As [`push_back`](Self::push_back), for a waiter that is polled at `at`: what it is served later may be an offer. Its
+    /// waker was made by [`offers::waker`](crate::offers::waker).
     ///
     /// # Panics
     /// When the waiter is not out.
@@ -93,8 +111,9 @@ impl<T: Copy> WaitList<Offered<T>> {
         }
     }
 
-    /// As [`poll_by`](Self::poll_by), for a waiter that may be offered something: `seen` is told where it was polled last,
-    /// and says where it is polled now, if it waits on.
+    /// As [`poll_by`](Self::poll_by), for a waiter that may be offered something: what is in `clone` was made by
+    /// [`offers::waker`](crate::offers::waker). `seen` is told where it was polled last, and says where it is polled now, if
+    /// it waits on.
     ///
     /// # Panics
     /// When the waiter is not in this list.
@@ -117,10 +136,7 @@ impl<T: Copy> WaitList<Offered<T>> {
                     }
                     // It is out only when nothing foreign is left to be done before it is in line again.
                     Standing::Missed => clone.is_some().then_some(Look::Missed(node.value.value)),
-                    Standing::Queued => node.wait_under(waker, clone).map(|old| {
-                        node.value.at = seen(node.value.at);
-                        Look::Wait(old)
-                    }),
+                    Standing::Queued => node.wait_on(waker, clone, seen),
                 };
                 (look, node.standing)
             })

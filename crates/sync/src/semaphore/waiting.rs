@@ -90,7 +90,7 @@ impl Semaphore {
                 }
                 None => {
                     drop(inside);
-                    clone = Some(cx.waker().clone());
+                    clone = Some(offers::waker(cx.waker()));
                 }
             }
         }
@@ -117,7 +117,7 @@ impl Semaphore {
         waker: Waker,
     ) -> Poll<Result<(), Closed>> {
         let line = self.line();
-        let here = offers::join(line);
+        let (here, waker) = offers::join_under(line, waker);
         let mut inside = line.lock();
         // Under the lock WAITERS and CLOSED stand still.
         self.engage(&mut inside);

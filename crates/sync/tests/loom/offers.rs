@@ -1,98 +1,15 @@
-//! Offers to tasks: taken back, looked at and dropped at the same time. The runner of the tasks is made by hand.
+//! Offers to tasks: taken back, looked at and dropped at the same time.
 
 use crate::hand::{Data, block_on};
+use crate::runner::{Done, Hand};
 use kasasagi_primitive::explore::explore;
-use kasasagi_primitive::park::Parker;
 use kasasagi_primitive::sync::Arc;
-use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering};
-use kasasagi_primitive::task_context::{self, TaskContext};
-use kasasagi_primitive::{offers, thread};
+use kasasagi_primitive::sync::atomic::AtomicBool;
+use kasasagi_primitive::thread;
 use kasasagi_sync::{Lock, LockingOwned, Semaphore};
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering as Real};
-use std::task::{Context, Poll, Wake, Waker};
-
-/// A task: this thread polls it.
-struct Hand {
-    context: TaskContext,
-    waker: Waker,
-    // Not one that loom sees: that a wake was made happens before what follows, by whatever else is seen of it.
-    woken: std::sync::Arc<Woken>,
-    parker: Parker,
-}
-
-struct Woken {
-    count: AtomicUsize,
-    inner: Waker,
-}
-
-impl Wake for Woken {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.count.fetch_add(1, Real::SeqCst);
-        self.inner.wake_by_ref();
-    }
-}
-
-impl Hand {
-    fn new() -> Self {
-        let parker = Parker::new();
-        let inner = parker.unparker().into_waker();
-        let woken = std::sync::Arc::new(Woken { count: AtomicUsize::new(0), inner });
-        let waker = Waker::from(std::sync::Arc::clone(&woken));
-        Self { context: TaskContext::new(7), waker, woken, parker }
-    }
-
-    /// One poll; says what it gave, and whether the task is to be polled again at once.
-    #[expect(unsafe_code, reason = "this is the runner")]
-    fn poll<R>(&self, f: impl FnOnce(&mut Context<'_>) -> Poll<R>) -> (Poll<R>, bool) {
-        let before = self.woken.count.load(Real::SeqCst);
-        // SAFETY: the context outlives the guard, and this thread alone polls.
-        let entered = unsafe { task_context::enter(&self.context) };
-        self.context.begin();
-        let polled = f(&mut Context::from_waker(&self.waker));
-        let is_woken = || self.woken.count.load(Real::SeqCst) != before;
-        let ends = || self.context.end_looks() || !offers::take_back();
-        let again = polled.is_pending() && (is_woken() || !ends() || is_woken());
-        self.context.renew_looks();
-        drop(entered);
-        (polled, again)
-    }
-
-    /// Polls, and waits for wakes, until it is ready.
-    fn run<R>(&self, mut f: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
-        loop {
-            match self.poll(&mut f) {
-                (Poll::Ready(result), _) => return result,
-                (Poll::Pending, true) => {}
-                (Poll::Pending, false) => self.parker.park(),
-            }
-        }
-    }
-
-    /// Has a future begin to wait.
-    fn begin<F: Future>(&self, mut future: Pin<&mut F>) {
-        let (polled, _) = self.poll(|cx| {
-            assert!(future.as_mut().poll(cx).is_pending());
-            Poll::<()>::Pending
-        });
-        assert!(polled.is_pending());
-    }
-}
-
-/// A flag that wakes the task.
-struct Done(AtomicBool, Waker);
-
-impl Done {
-    fn set(&self) {
-        self.0.store(true, Ordering::Release);
-        self.1.wake_by_ref();
-    }
-
-    fn poll(&self) -> Poll<()> {
-        if self.0.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
-    }
-}
+use std::task::{Context, Poll, Waker};
 
 /// Race: a lock is released to a future that its task does not poll, while the task goes on and another one is in line
 /// for the lock, whom the task waits for.

@@ -1,13 +1,14 @@
 //! The side that a task gets when it first waits in a line: put before what its cold word says, while others write there.
 
-use crate::support::{Drops, Queue, assert_gone, join_all, spawn};
+use crate::support::{Drops, Queue, assert_gone, join_all, run_once, spawn};
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::offers::{self, At, Line, Taken};
 use kasasagi_primitive::thread;
+use kasasagi_task::Ran;
 use kasasagi_task::slab::Heap;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 /// A line in which nobody is offered anything.
 struct Quiet;
@@ -83,6 +84,40 @@ fn task_named_while_it_gets_in_line_keeps_its_name() {
         let is_asked = *asked.lock().expect("nobody panics here");
         assert!(is_asked || output.is_ok(), "nothing else ends it");
         drop((task, output));
+        assert_gone(&futures, &heap);
+    });
+}
+
+/// Race: a task that waits under a foreign waker is woken by the waker that was made of both, twice, and ends.
+///
+/// Mutation `task-context-waker-uncounted`: the waker that is made of a context counts as no reference to its task.
+#[test]
+fn task_ends_while_it_is_woken_beside_a_foreign_waker() {
+    explore("task_ends_while_woken_beside_a_foreign_waker", || {
+        let (heap, queue, futures) = (Heap::new(), Queue::new(1), Drops::new());
+        let (token, kept) = (futures.token(), Arc::new(std::sync::Mutex::new(None)));
+        let of_task = Arc::clone(&kept);
+        let mut polls = 0;
+        let waits = poll_fn(move |_| {
+            let _ = &token;
+            polls += 1;
+            if polls > 1 {
+                return Poll::Ready(());
+            }
+            let waker = offers::waker(Waker::noop());
+            *of_task.lock().expect("nobody panics here") = Some((waker.clone(), waker));
+            Poll::Pending
+        });
+        let (due, mut task) = spawn(&heap, &queue, 1, waits);
+        assert!(matches!(run_once(due), Ran::Pending));
+        let wakers = kept.lock().expect("nobody panics here").take();
+        let (one, other) = wakers.expect("it left them");
+        let threads =
+            [thread::spawn(move || one.wake()), thread::spawn(move || other.wake_by_ref())];
+        queue.run();
+        task.try_take().expect("it has ended").expect("and well");
+        drop(task);
+        join_all(threads);
         assert_gone(&futures, &heap);
     });
 }
