@@ -50,6 +50,9 @@ pub struct Config {
     /// other. Default `None`. It must not panic.
     #[doc(hidden)]
     pub before_rest: Option<fn()>,
+    /// Called to wake several at once: it runs what it is given, which does so. Default `None`. It must not panic.
+    #[doc(hidden)]
+    pub gather_wakes: Option<fn(&mut dyn FnMut())>,
     /// For tests of a system that refuses threads: called before each is started.
     #[doc(hidden)]
     pub before_thread: Option<Arc<dyn Fn() -> io::Result<()> + Send + Sync>>,
@@ -68,6 +71,7 @@ impl Default for Config {
             on_thread_stop: None,
             initializer: None,
             before_rest: None,
+            gather_wakes: None,
             before_thread: None,
         }
     }

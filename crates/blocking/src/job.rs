@@ -53,8 +53,11 @@ impl fmt::Display for JobInfo {
 
 /// What the pool sees of a job.
 pub(crate) trait Run: Send + Sync {
-    /// Runs the closure, unless its future was dropped.
-    fn run(&self);
+    /// Runs the closure, unless its future was dropped; `quietly`: who waits for it is not told before
+    /// [`tell`](Self::tell).
+    fn run(&self, quietly: bool);
+    /// Wakes who waits for it.
+    fn tell(&self);
     /// Ends it with an error, unless it has started; says whether it did.
     fn cancel(&self, error: BlockingError) -> bool;
     /// Whether it has given its result, or nobody wants it.
@@ -116,7 +119,7 @@ impl<F, T> Job<F, T> {
         Self { info, inside: Mutex::new(inside) }
     }
 
-    fn done(&self, result: Result<T, BlockingError>) {
+    fn done(&self, result: Result<T, BlockingError>, quietly: bool) {
         let (unwanted, detached, waker) = {
             let mut inside = self.inside.lock();
             let detached = inside.detached.take();
@@ -124,7 +127,7 @@ impl<F, T> Job<F, T> {
             let (state, unwanted) =
                 if wanted { (State::Done(result), None) } else { (State::Over, Some(result)) };
             inside.state = state;
-            (unwanted, detached, inside.waker.take())
+            (unwanted, detached, if quietly { None } else { inside.waker.take() })
         };
         if let Some(waker) = waker {
             wake_caught(waker);
@@ -163,17 +166,25 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    fn run(&self) {
+    fn run(&self, quietly: bool) {
         if let Some(f) = self.take(State::Running) {
             // The closure is gone after it; what it shares with others is theirs to keep whole.
-            let result = catch_unwind(AssertUnwindSafe(f));
-            self.done(result.map_err(|payload| BlockingError::Panicked(Panic::new(payload))));
+            let result = catch_unwind(AssertUnwindSafe(f))
+                .map_err(|payload| BlockingError::Panicked(Panic::new(payload)));
+            self.done(result, quietly);
+        }
+    }
+
+    fn tell(&self) {
+        let waker = self.inside.lock().waker.take();
+        if let Some(waker) = waker {
+            wake_caught(waker);
         }
     }
 
     fn cancel(&self, error: BlockingError) -> bool {
         let Some(f) = self.take(State::Running) else { return false };
-        self.done(Err(error));
+        self.done(Err(error), false);
         drop(f);
         true
     }

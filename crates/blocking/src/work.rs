@@ -39,7 +39,7 @@ impl Work {
     /// Runs the closure on this thread, unless it was taken back meanwhile.
     pub fn run(mut self) {
         if let Some(job) = self.0.take() {
-            contained(|| job.run());
+            contained(|| job.run(false));
             contained(|| drop(job));
         }
     }

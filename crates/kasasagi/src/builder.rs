@@ -227,6 +227,7 @@ impl Builder {
     fn pool_config(&self) -> kasasagi_blocking::Config {
         let mut config = kasasagi_blocking::Config::default();
         config.before_rest = Some(crate::threads::leave);
+        config.gather_wakes = Some(kasasagi_scheduler::gather_wakes);
         if let Some(threads) = self.max_blocking_threads {
             config.max_threads = threads;
         }

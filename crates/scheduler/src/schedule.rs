@@ -4,9 +4,9 @@
     reason = "a task refers to its scheduler without a count: a promise of the scheduler's"
 )]
 
-use crate::current;
 use crate::seat::{Local, Wakes};
 use crate::shared::Shared;
+use crate::{current, gather};
 use kasasagi_primitive::chaos::CHAOS;
 use kasasagi_primitive::sync::atomic::{Ordering, fence};
 use kasasagi_primitive::{scope, task_context};
@@ -28,7 +28,13 @@ unsafe impl Schedule for Shared {
 fn from_outside(task: Runnable, home: &Home<Shared>) {
     // Held before the push: the task may be the last of its runtime.
     let shared = home.hold();
-    shared.inject(task);
+    match task.pin() {
+        Some(_) => shared.inject(task),
+        None => {
+            shared.injector.push(task);
+            gather::call(shared);
+        }
+    }
 }
 
 impl Shared {

@@ -2,11 +2,16 @@
 
 use super::state::{From, Help, Left, Step};
 use super::{CREW, Crew, LEFT, NUMBER};
-use crate::job::{caught, contained};
+use crate::clock;
+use crate::job::{AnyJob, caught, contained};
 use crate::slot::Place;
 use crate::spin::Spin;
 use kasasagi_primitive::report::panic_message;
 use kasasagi_primitive::wake_batch::wake_caught;
+use std::time::Duration;
+
+/// What comes after a job that took less is expected to be as short. A call costs more.
+const SHORT: Duration = Duration::from_micros(5);
 
 impl Crew {
     /// A thread's life.
@@ -51,21 +56,20 @@ impl Crew {
             }
         };
         before_rest();
-        let mut spin = Spin::new();
-        let mut step = self.next(place, From::Start);
+        let (mut spin, mut told) = (Spin::new(), Vec::new());
+        let mut step = self.next(place, From::Start, &mut told);
         loop {
             if matches!(step, Step::Rest | Step::Watch | Step::Leave) {
                 before_rest();
             }
             step = match step {
-                Step::Run(job) => {
-                    contained(|| job.run());
-                    contained(|| drop(job));
-                    self.next(place, From::Job)
+                Step::Run { job, quietly } => {
+                    let from = run(job, quietly);
+                    self.next(place, from, &mut told)
                 }
                 Step::Search => {
                     spin.until(|| self.shared.sees_work());
-                    self.next(place, From::Search)
+                    self.next(place, From::Search, &mut told)
                 }
                 Step::Rest => {
                     if !place.wait_for(self.shared.config.keep_alive) {
@@ -75,13 +79,13 @@ impl Crew {
                         // Somebody took it off the stack, and calls it.
                         place.wait();
                     }
-                    self.next(place, From::Call)
+                    self.next(place, From::Call, &mut told)
                 }
                 Step::Watch => {
                     if place.wait_for(self.shared.config.stall) {
-                        self.next(place, From::Call)
+                        self.next(place, From::Call, &mut told)
                     } else {
-                        self.look(place)
+                        self.look(place, &mut told)
                     }
                 }
                 Step::Leave => return,
@@ -89,16 +93,24 @@ impl Crew {
         }
     }
 
-    /// The next step of a thread that has nothing to do.
-    fn next(&self, place: &Place, from: From) -> Step {
+    /// The next step of a thread that has nothing to do. `told` is empty, and keeps its memory.
+    fn next(&self, place: &Place, from: From, told: &mut Vec<AnyJob>) -> Step {
         let (job, step, help, on_quiet) = {
             let mut state = self.shared.state.lock();
-            let job = if from == From::Job { state.end(&place.slot) } else { None };
+            let mut job = match from {
+                From::Job | From::Quiet => state.end(&place.slot),
+                From::Start | From::Call | From::Search => None,
+            };
+            if from == From::Quiet {
+                job.take().into_iter().for_each(|job| state.tell_later(job));
+            }
             let (step, help) = state.next(&place.slot, from, &self.shared.config);
             self.shared.show(&state);
+            state.take_untold(from, &step, told);
             let on_quiet = if from == From::Job { state.told_when_quiet() } else { None };
             (job, step, help, on_quiet)
         };
+        self.tell(told);
         self.bring(help);
         contained(|| drop(job));
         contained(|| on_quiet.inspect(|on_quiet| on_quiet()));
@@ -106,19 +118,43 @@ impl Crew {
     }
 
     /// The lookout's look: is there a stall?
-    fn look(&self, place: &Place) -> Step {
+    fn look(&self, place: &Place, told: &mut Vec<AnyJob>) -> Step {
         let looked = {
             let mut state = self.shared.state.lock();
             let looked = state.look(&place.slot, &self.shared.config);
             self.shared.show(&state);
+            if let Some((step, _)) = &looked {
+                state.take_untold(From::Call, step, told);
+            }
             looked
         };
+        self.tell(told);
         let Some((step, help)) = looked else {
             place.wait();
-            return self.next(place, From::Call);
+            return self.next(place, From::Call, told);
         };
         self.bring(help);
         step
+    }
+
+    /// Tells those who wait for jobs that have ended.
+    fn tell(&self, jobs: &mut Vec<AnyJob>) {
+        let n = jobs.len();
+        if n == 0 {
+            return;
+        }
+        let mut tell = || {
+            for job in jobs.drain(..) {
+                contained(|| job.tell());
+                contained(|| drop(job));
+            }
+        };
+        match self.shared.config.gather_wakes {
+            Some(gather) => gather(&mut tell),
+            None => tell(),
+        }
+        let on_quiet = self.shared.state.lock().end_all(n);
+        contained(|| on_quiet.inspect(|on_quiet| on_quiet()));
     }
 
     /// Calls and starts who is needed.
@@ -150,4 +186,16 @@ impl Crew {
         wakers.into_iter().for_each(wake_caught);
         self.join(exited);
     }
+}
+
+/// Runs a job. One that was not short is told at once: so may be the next.
+fn run(job: AnyJob, quietly: bool) -> From {
+    let start = quietly.then(clock::now);
+    contained(|| job.run(quietly));
+    let is_short = start.is_some_and(|start| clock::now() - start < SHORT);
+    if quietly && !is_short {
+        contained(|| job.tell());
+    }
+    contained(|| drop(job));
+    if is_short { From::Quiet } else { From::Job }
 }

@@ -3,6 +3,7 @@
 //! What decides is here; nothing here wakes, starts, runs or drops anything of somebody else's.
 
 mod next;
+mod untold;
 
 use super::OnQuiet;
 use crate::clock;
@@ -35,8 +36,10 @@ pub(super) struct State {
     sweep_at: usize,
     // Jobs that were taken by a thread which has not come back from them, with its number.
     running: Vec<(usize, AnyJob)>,
-    // Jobs that were taken out of the queue to be cancelled, and have not been.
+    // Jobs that were taken out of the queue to be cancelled, and have not been; or have ended, and nobody was told.
     ending: usize,
+    // The latter, unless somebody is about to tell.
+    untold: Vec<AnyJob>,
     // Jobs that threads of this crew wait for inside a job of their own.
     pub(super) waits: Vec<AnyJob>,
     // Called when neither queued nor running jobs are left, without the lock.
@@ -89,6 +92,7 @@ impl Default for State {
             sweep_at: LONG,
             running: Vec::new(),
             ending: 0,
+            untold: Vec::new(),
             waits: Vec::new(),
             on_quiet: None,
             idle: Vec::new(),
@@ -196,7 +200,7 @@ impl State {
         all
     }
 
-    /// Notes that so many have been cancelled.
+    /// Notes that so many have been cancelled, or told.
     pub(super) fn end_all(&mut self, n: usize) -> Option<OnQuiet> {
         self.ending -= n;
         self.told_when_quiet()

@@ -151,3 +151,19 @@ fn the_current_pool_is_the_one_entered_last() {
     drop(entered);
     assert!(Pool::current().is_none());
 }
+
+#[test]
+fn short_jobs_are_told_of_although_a_long_one_comes_behind_them() {
+    // Those before the long one end together, and so that somebody watches who tells of them.
+    let pool = pool(|config| config.max_threads = 2);
+    for round in 0..200 {
+        let (open, opened) = mpsc::channel::<()>();
+        let short: Vec<_> = (0..round).map(|i| pool.unblock(move || i)).collect();
+        let long = pool.unblock(move || opened.recv().is_ok());
+        for (i, job) in short.into_iter().enumerate() {
+            assert_eq!(block_on(job).ok(), Some(i));
+        }
+        open.send(()).expect("the long one waits");
+        assert_eq!(block_on(long).ok(), Some(true));
+    }
+}

@@ -8,6 +8,7 @@ mod hindered;
 mod lent;
 #[path = "../../../kasasagi/src/threads/scope.rs"]
 mod scope;
+mod untold;
 
 use kasasagi_blocking::{BlockingError, Config, Pool};
 use kasasagi_primitive::explore::explore;

@@ -392,6 +392,7 @@ impl ThreadPoolBuilder {
         config.max_threads = config.max_threads.min(32);
         config.thread_name = String::from("kasasagi-lent");
         config.before_rest = Some(stay::leave);
+        config.gather_wakes = Some(kasasagi_scheduler::gather_wakes);
         Self { config, max_queued: None }
     }
 

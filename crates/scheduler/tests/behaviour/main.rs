@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 mod fair;
+mod gather;
 mod order;
 mod shutdown;
 mod steal;

@@ -54,3 +54,46 @@ fn loom_main_is_woken_from_elsewhere() {
         spawner.close();
     });
 }
+
+/// P6 for wakes that are gathered: two tasks are woken from outside, and the one call for both comes behind the pushes.
+///
+/// Mutation `scheduler-gathered-uncalled`: nobody is called at the end.
+#[test]
+fn loom_gathered_wakes_meet_a_seat_that_goes_to_sleep() {
+    explore("gathered_wakes", || {
+        let spawner = scheduler(1);
+        let (woken, runs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let place = Arc::new(Mutex::new(Vec::new()));
+        for _ in 0..2 {
+            let (woken, runs) = (Arc::clone(&woken), Arc::clone(&runs));
+            let place = Arc::clone(&place);
+            let task = std::future::poll_fn(move |cx: &mut std::task::Context<'_>| {
+                let mut place = place.lock();
+                // By the lock: the stranger finds the waker, or its flag is seen.
+                if woken.load(Ordering::Relaxed) == 1 {
+                    runs.fetch_add(1, Ordering::Relaxed);
+                    return Poll::Ready(());
+                }
+                place.push(cx.waker().clone());
+                Poll::Pending
+            });
+            spawn(&spawner, task);
+        }
+        let stranger = {
+            let (woken, place) = (Arc::clone(&woken), Arc::clone(&place));
+            thread::spawn(move || {
+                let mut wakers = place.lock();
+                woken.store(1, Ordering::Relaxed);
+                let wakers = std::mem::take(&mut *wakers);
+                kasasagi_scheduler::gather_wakes(&mut || {
+                    wakers.iter().for_each(std::task::Waker::wake_by_ref);
+                });
+            })
+        };
+        let seat = spawner.enter().expect("nobody else runs");
+        seat.drain(|| runs.load(Ordering::Relaxed) == 2);
+        drop(seat);
+        stranger.join().expect("no panic");
+        spawner.close();
+    });
+}

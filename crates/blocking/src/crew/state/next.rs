@@ -24,7 +24,11 @@ const BLOCKED: u64 = 2;
 
 /// What a thread does next.
 pub(in super::super) enum Step {
-    Run(AnyJob),
+    Run {
+        job: AnyJob,
+        /// It may end quietly, and is told with others.
+        quietly: bool,
+    },
     /// Keeps awake for a while, in case something comes.
     Search,
     Rest,
@@ -39,6 +43,8 @@ pub(in super::super) enum From {
     Call,
     Search,
     Job,
+    /// From a job that was short, and ended quietly.
+    Quiet,
 }
 
 /// Threads that are needed: called ones, and how many are to be started.
@@ -74,9 +80,9 @@ impl State {
                 self.coming -= 1;
                 self.searching -= 1;
             }
-            From::Job => {}
+            From::Job | From::Quiet => {}
         }
-        let was_awake = matches!(from, From::Job | From::Search);
+        let was_awake = matches!(from, From::Job | From::Quiet | From::Search);
         if self.queue.is_empty() {
             return (self.without_work(slot, from), Help::default());
         }
@@ -103,7 +109,7 @@ impl State {
         self.begin(slot, &job);
         let unseen = !self.queue.is_empty() && self.coming == 0 && self.lookout.is_none();
         let help = if unseen { self.send_for(most, config) } else { Help::default() };
-        (Step::Run(job), help)
+        (Step::Run { job, quietly: self.may_tell_later() }, help)
     }
 
     fn without_work(&mut self, slot: &Arc<Slot>, from: From) -> Step {
