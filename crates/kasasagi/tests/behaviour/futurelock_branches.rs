@@ -284,9 +284,9 @@ fn futurelock_one_that_was_moved_and_keeps_its_waker_is_passed_over_in_the_other
             let moved = spawn(async move {
                 let mut left = Box::pin(Lock::lock_owned(Arc::clone(&of_task)));
                 begin_under(left.as_mut(), &of_moved, &of_task, 1).await;
-                left
+                Some(left)
             });
-            let mut left = moved.await.expect("it gives it");
+            let mut left = moved.await.expect("it ends").expect("it gives it");
             let (of_task, is_begun) = (Arc::clone(&lock), Arc::clone(&begun));
             let task = spawn(async move {
                 let mut is_refused = true;
