@@ -82,23 +82,25 @@ pub(super) struct Region<U> {
 unsafe impl<U: Send> Send for Region<U> {}
 
 impl<U> Region<U> {
-    /// Puts values behind those that are there.
+    /// Puts `most` values behind those that are there, or as many as there are.
     ///
     /// # Panics
-    /// If there is no more room.
+    /// If there is no room for `most`.
     #[inline]
-    pub(super) fn extend(&mut self, values: impl Iterator<Item = U>) {
-        let (first, size) = (self.first, self.size);
+    pub(super) fn extend(&mut self, most: usize, mut values: impl Iterator<Item = U>) {
+        // Once, and not for each: a look at the room and a count in the iterator took 0.3 ns a value.
+        assert!(most <= self.size - self.count, "a region takes as many values as it has places");
+        let first = self.first;
         // In a register, and put back even if the iterator panics.
         let mut put = Put { now: self.count, count: &mut self.count };
-        values.for_each(|value| {
-            assert!(put.now < size, "a region takes as many values as it has places");
-            // SAFETY: below `size`, and so inside the allocation.
+        for _ in 0..most {
+            let Some(value) = values.next() else { break };
+            // SAFETY: `most` more than there were are at most `size`: inside the allocation.
             let place = unsafe { first.add(put.now) };
             // SAFETY: a place of this region, at which nothing is yet.
             unsafe { place.write(value) };
             put.now += 1;
-        });
+        }
     }
 
     /// Moves the values behind those of `all`.
@@ -174,7 +176,7 @@ mod tests {
 
     fn filled<U>(room: &Arc<Room<U>>, n: usize, mut value: impl FnMut() -> U) -> Region<U> {
         let mut region = Room::give(room, n).expect("there is room");
-        region.extend((0..n).map(|_| value()));
+        region.extend(n, (0..n).map(|_| value()));
         region
     }
 
@@ -200,7 +202,7 @@ mod tests {
         let room = Room::new(4).expect("there is memory");
         let first = filled(&room, 1, &mut clone);
         let mut second = Room::give(&room, 3).expect("there is room");
-        second.extend(std::iter::once(clone()));
+        second.extend(3, std::iter::once(clone()));
         drop(room);
         assert_eq!(std::sync::Arc::strong_count(&token), 4);
         let Err(regions) = Region::join(vec![second, first]) else { panic!("they leave a gap") };
@@ -226,7 +228,7 @@ mod tests {
         let room = Room::new(3).expect("there is memory");
         let mut region = Room::give(&room, 3).expect("there is room");
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            region.extend((0..3).map(|n| if n < 2 { clone() } else { panic!("the third") }));
+            region.extend(3, (0..3).map(|n| if n < 2 { clone() } else { panic!("the third") }));
         }));
         assert!(panicked.is_err());
         assert_eq!(std::sync::Arc::strong_count(&token), 4);
@@ -247,6 +249,6 @@ mod tests {
     fn a_region_takes_no_more_than_it_has_places() {
         let room = Room::new(2).expect("there is memory");
         let mut region = filled(&room, 1, || 0);
-        region.extend(std::iter::once(0));
+        region.extend(2, std::iter::once(0));
     }
 }

@@ -103,10 +103,11 @@ impl<I: Iterator, F, U> Split<I, F, U> {
             let Some(mut part) = self.take(&mut items) else { break };
             let mut items = items.drain(..);
             while items.len() > 0 && !self.is_stopped() {
-                let stride = items.by_ref().take(STRIDE).map(&self.f);
+                let stride = items.len().min(STRIDE);
+                let made = items.by_ref().map(&self.f);
                 match &mut part.values {
-                    Values::Here(region) => region.extend(stride),
-                    Values::Apart(values) => values.extend(stride),
+                    Values::Here(region) => region.extend(stride, made),
+                    Values::Apart(values) => values.extend(made.take(stride)),
                 }
             }
             parts.push(part);

@@ -33,7 +33,7 @@ impl State {
     }
 }
 
-#[cfg(all(test, not(kasasagi_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::job::{Job, JobInfo};
