@@ -52,6 +52,7 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
         }
         n => {
             current.budget.set(n - 1);
+            current.leaves.set(current.leaves.get().wrapping_add(1));
             Poll::Ready(())
         }
     })

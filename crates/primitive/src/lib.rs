@@ -19,6 +19,7 @@ mod imp;
 #[path = "shuttle.rs"]
 mod imp;
 
+pub mod bolt;
 pub mod chaos;
 pub mod cold;
 mod cold_word;

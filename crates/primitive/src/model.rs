@@ -48,6 +48,12 @@ pub mod sync {
         }
     }
 
+    /// The same: in the real world it is held for some instructions only.
+    pub type ShortLock<T> = Mutex<T>;
+
+    /// Access for as long as it lives.
+    pub type ShortLockGuard<'a, T> = MutexGuard<'a, T>;
+
     impl<T: Default> Default for Mutex<T> {
         fn default() -> Self {
             Self::new(T::default())

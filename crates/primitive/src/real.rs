@@ -1,4 +1,5 @@
 //! The real world: std's atomics and threads, parking_lot's locks, crossbeam's queues.
+#![allow(unsafe_code, reason = "parking_lot's face for a lock of our own is an unsafe trait")]
 
 /// Whether the house runs inside a model: sizes shrink and time does not pass.
 pub const MODEL: bool = false;
@@ -8,8 +9,39 @@ pub(crate) const CONTEXT_AT: usize = 56;
 
 /// Shared ownership, locks and atomics.
 pub mod sync {
+    use crate::bolt::Bolt;
+    use parking_lot::lock_api::{self, GuardNoSend, RawMutex};
+
     pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
     pub use std::sync::Arc;
+
+    /// A mutex that is held for some instructions only: one compare-exchange, and a store. Nothing foreign may run under it but
+    /// what is as short.
+    pub type ShortLock<T> = lock_api::Mutex<Bolt, T>;
+
+    /// Access for as long as it lives.
+    pub type ShortLockGuard<'a, T> = lock_api::MutexGuard<'a, Bolt, T>;
+
+    // SAFETY: of those who shut the bolt one at a time has, says its word.
+    unsafe impl RawMutex for Bolt {
+        const INIT: Self = Self::new();
+        type GuardMarker = GuardNoSend;
+
+        #[inline]
+        fn lock(&self) {
+            self.shut();
+        }
+
+        #[inline]
+        fn try_lock(&self) -> bool {
+            self.try_shut()
+        }
+
+        #[inline]
+        unsafe fn unlock(&self) {
+            self.open();
+        }
+    }
 
     /// Atomic integers and pointers.
     pub mod atomic {

@@ -13,7 +13,7 @@ mod own;
 
 pub(crate) use current::{CURRENT, Current, waiting_for};
 pub use current::{
-    Entered, coarse_now, current, current_id, enter, mark_yielded, origin, set_coarse_now,
+    Entered, coarse_now, current, current_id, enter, leaves, mark_yielded, origin, set_coarse_now,
     set_debug, waiting, who, with,
 };
 pub use own::{MakeWaker, set_make_waker};

@@ -214,6 +214,11 @@ impl Idle {
         }
     }
 
+    /// The next `park` with `hold` is to last for so long.
+    pub(crate) fn hold_for(&self, now: u64, time: u64) {
+        self.held_until.store(now.saturating_add(time), Ordering::Relaxed);
+    }
+
     /// A wake was worth it.
     pub(crate) fn wake_was_worth_it(&self) {
         if self.doublings.load(Ordering::Relaxed) != 0 {

@@ -30,6 +30,7 @@ mod shared;
 mod sleeper;
 mod spawner;
 mod worker;
+mod worth;
 
 #[cfg(all(test, kasasagi_loom))]
 mod model;

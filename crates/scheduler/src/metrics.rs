@@ -30,6 +30,8 @@ pub(crate) struct Counters {
     pub(crate) spawned: Count,
     pub(crate) completed: Count,
     pub(crate) polls: Count,
+    /// Leaf operations that were begun in polls, as of the last check or sleep.
+    pub(crate) leaves: Count,
     pub(crate) steals: Count,
     pub(crate) parks: Count,
     pub(crate) checks: Count,
@@ -42,6 +44,7 @@ impl Counters {
             spawned: Count::new(),
             completed: Count::new(),
             polls: Count::new(),
+            leaves: Count::new(),
             steals: Count::new(),
             parks: Count::new(),
             checks: Count::new(),

@@ -220,6 +220,32 @@ fn loom_what_is_held_is_not_left_to_a_seat_that_sleeps() {
     });
 }
 
+/// P7: a seat steps back, and leaves what it has to the other one, which finds nothing and goes to sleep. Fails if HELD
+/// stays when the last one sleeps.
+#[test]
+fn loom_what_a_seat_leaves_as_it_steps_back_is_seen() {
+    explore("steps_back", || {
+        let spawner = scheduler(2);
+        let stayer = sit(&spawner.shared, 0);
+        let other = {
+            let spawner = spawner.clone();
+            thread::spawn(move || {
+                let local = sit(&spawner.shared, 1);
+                local.seated(|| spawn(&spawner, async {}));
+                spawner.shared.idle.wake_was_futile(1);
+                local.leave_queue();
+                spawner.shared.park(1, false, true);
+                local.has_own_work() || local.sees_work()
+            })
+        };
+        spawner.shared.park(0, false, false);
+        let sees = stayer.sees_work();
+        let other_sees = other.join().expect("no panic");
+        assert!(sees || other_sees, "nobody will ever look");
+        end(&spawner, stayer);
+    });
+}
+
 /// P7: a seat wakes, keeps what there is again, and goes back to sleep as the last one; a task comes from outside. Fails
 /// if HELD stays when the last one sleeps.
 #[test]

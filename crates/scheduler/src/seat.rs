@@ -17,10 +17,12 @@ use crate::current;
 use crate::metrics::Counters;
 use crate::shared::Shared;
 use crate::sleeper::Sleeper;
+use crate::worth::Trial;
 use kasasagi_primitive::chaos::CHAOS;
 use kasasagi_primitive::deque::{Stealer, Worker as Deque};
 use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering, fence};
 use kasasagi_primitive::sync::{Arc, Mutex};
+use kasasagi_primitive::task_context;
 use kasasagi_task::slab::Heap;
 use kasasagi_task::{Attributes, Birth, Ids, JoinError, Runnable, Spawn, Task, TaskRef};
 use std::cell::{Cell, RefCell};
@@ -146,6 +148,12 @@ pub(crate) struct Local {
     pub(crate) futile: Cell<bool>,
     /// What was when it began.
     pub(crate) help: Cell<Help>,
+    /// No other seat was awake at the last check.
+    pub(crate) alone: Cell<bool>,
+    /// Since when it counts whether it pays that others are awake.
+    pub(crate) trial: Cell<Option<Trial>>,
+    /// How many leaf operations this thread had begun when the seat last told how many.
+    pub(crate) leaves: Cell<u64>,
     /// It slept, or searched, since it last ran a task.
     pub(crate) was_idle: Cell<bool>,
     /// The scheduler is closed, as of the last look.
@@ -204,6 +212,9 @@ impl Local {
             looked_on: Cell::new(false),
             futile: Cell::new(false),
             help: Cell::new(Help::default()),
+            alone: Cell::new(false),
+            trial: Cell::new(None),
+            leaves: Cell::new(task_context::leaves()),
             was_idle: Cell::new(true),
             closing: Cell::new(false),
             leaving: Cell::new(false),

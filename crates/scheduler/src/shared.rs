@@ -6,6 +6,7 @@ use crate::idle::Idle;
 use crate::lull::Lull;
 use crate::metrics::{Count, Metrics};
 use crate::seat::{Core, Seat};
+use crate::worth::Worth;
 use kasasagi_primitive::CachePadded;
 use kasasagi_primitive::chaos;
 use kasasagi_primitive::deque::Injector;
@@ -38,6 +39,8 @@ pub(crate) struct Front {
 pub(crate) struct Shared {
     pub(crate) seats: Box<[CachePadded<Seat>]>,
     pub(crate) idle: CachePadded<Idle>,
+    /// What a poll takes a seat that runs alone; beside the idle word, as it is written as seldom.
+    pub(crate) worth: Worth,
     /// Shared with the wakers of guests.
     pub(crate) lull: Arc<CachePadded<Lull>>,
     pub(crate) injector: Injector<Runnable>,
@@ -73,6 +76,7 @@ impl Shared {
         Arc::new(Self {
             seats: cores.into_iter().map(|core| CachePadded::new(Seat::new(core))).collect(),
             idle: CachePadded::new(idle),
+            worth: Worth::new(),
             lull: Arc::new(CachePadded::new(Lull::new(config.seats))),
             injector: Injector::new(),
             driver,

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 
 mod held;
+mod worth;
 
 fn scheduler(seats: usize) -> Spawner {
     new(Config::with_seats(seats), Box::new(NoDriver::new())).0

@@ -5,6 +5,7 @@ use crate::driver::NEVER;
 use crate::idle::Risen;
 use crate::seat::{Help, Local, Wakes};
 use crate::shared::{Keeper, Shared};
+use kasasagi_primitive::MODEL;
 use kasasagi_primitive::chaos::{self, CHAOS};
 use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::Ordering;
@@ -104,8 +105,9 @@ impl Local {
         }
         let left = self.until_check.get() - 1;
         self.until_check.set(left);
-        if left == 0 {
-            self.check();
+        if left == 0 && self.check() {
+            // It has slept, and those who run it may be done.
+            return;
         }
         match self.next().or_else(|| self.find()) {
             Some(task) => self.execute(task),
@@ -206,13 +208,14 @@ impl Local {
         }
     }
 
-    /// A busy worker looks outside: timers, events, the inbox, the injector.
+    /// A busy worker looks outside: timers, events, the inbox, the injector. Says whether it has slept instead.
     #[cold]
-    fn check(&self) {
+    fn check(&self) -> bool {
         let shared = &*self.shared;
         let now = shared.driver.now();
         task_context::set_coarse_now(now);
         let polled = self.planned.get();
+        let took = now.saturating_sub(self.last_check.get());
         let poll = self.adapt_interval(now, polled);
         let ends_hold =
             shared.idle.is_held() && (self.deserves_help(poll) || shared.idle.is_hold_over(now));
@@ -232,11 +235,16 @@ impl Local {
         if shared.idle.is_closed() && !self.closing.replace(true) {
             self.cancel_all();
         }
+        if self.weigh(now, took, polled) {
+            self.step_back();
+            return true;
+        }
         // Whatever the last wakes found: a queue that is still there after a whole interval is shared. And what was
         // pushed while it was held woke nobody, here and elsewhere.
         if self.core.deque.len() >= 2 || (ends_hold && self.sees_work()) {
             shared.maybe_wake();
         }
+        false
     }
 
     /// Says how long a poll took on average in the interval of `polled` polls that ends now.
@@ -286,6 +294,9 @@ impl Local {
     pub(crate) fn sleep(&self) {
         let shared = &*self.shared;
         let hold = self.judge(true) | self.futile.replace(false);
+        if !MODEL {
+            self.tell_leaves();
+        }
         self.closing.set(shared.idle.is_closed());
         if self.closing.get() {
             self.cancel_all();

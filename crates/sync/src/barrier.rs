@@ -18,7 +18,7 @@ mod wait;
 
 pub use wait::BarrierWait;
 
-use kasasagi_primitive::sync::{Mutex, MutexGuard};
+use kasasagi_primitive::sync::{ShortLock, ShortLockGuard};
 use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
 use kasasagi_primitive::wake_batch::wake;
 use state::{Fate, Phase, State, Ticket, Wakers};
@@ -54,7 +54,7 @@ use std::task::{Context, Poll, Waker};
 /// Counterpart: `asyncio.Barrier`.
 pub struct Barrier {
     parties: usize,
-    state: Mutex<State>,
+    state: ShortLock<State>,
 }
 
 /// The barrier was aborted, or reset while somebody waited.
@@ -79,7 +79,7 @@ impl Barrier {
             came_in: false,
             spare,
         };
-        Self { parties, state: Mutex::new(state) }
+        Self { parties, state: ShortLock::new(state) }
     }
 
     /// Waits until all are there; gives each a number of its own, from zero, in the order in which they came.
@@ -232,7 +232,7 @@ impl Barrier {
     }
 
     /// One who was told something knows it now, or will never.
-    fn left<'a>(&'a self, mut state: MutexGuard<'a, State>, ticket: Ticket) {
+    fn left<'a>(&'a self, mut state: ShortLockGuard<'a, State>, ticket: Ticket) {
         if matches!(ticket.fate, Fate::Refused) {
             return;
         }
@@ -267,7 +267,7 @@ impl Barrier {
     }
 
     /// Wakes those who were told something, outside the lock.
-    fn wake<'a>(&'a self, state: MutexGuard<'a, State>, wakers: Wakers) {
+    fn wake<'a>(&'a self, state: ShortLockGuard<'a, State>, wakers: Wakers) {
         drop(state);
         if wakers.0.capacity() == 0 {
             return;

@@ -13,7 +13,7 @@ use crate::gate::Gate;
 use crate::semaphore::Wish;
 use crate::{LockGuard, OwnedLockGuard};
 use kasasagi_primitive::const_new;
-use kasasagi_primitive::sync::Mutex;
+use kasasagi_primitive::sync::ShortLock;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::wait_list::{WaitList, Waiter};
 use kasasagi_primitive::wake_batch::{wake, wake_caught};
@@ -63,7 +63,7 @@ pub struct Condition {
     // How many wait, for a look without the lock. Who notifies under the guard sees all who waited before: their guards
     // were released after it was counted.
     waiting: AtomicUsize,
-    line: Mutex<Line>,
+    line: ShortLock<Line>,
 }
 
 struct Line {
@@ -79,7 +79,7 @@ impl Condition {
         /// A condition that nobody waits for.
         pub const fn new() -> Self {
             let line = Line { waiting: WaitList::new(), notified: WaitList::new(), gate: 0 };
-            Self { waiting: AtomicUsize::new(0), line: Mutex::new(line) }
+            Self { waiting: AtomicUsize::new(0), line: ShortLock::new(line) }
         }
     }
 

@@ -10,7 +10,7 @@ mod wait;
 pub use wait::EventWait;
 
 use kasasagi_primitive::const_new;
-use kasasagi_primitive::sync::Mutex;
+use kasasagi_primitive::sync::ShortLock;
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
 use kasasagi_primitive::wait_list::{Turn, WaitList, Waiter};
 use kasasagi_primitive::wake_batch::{Lead, WakeBatch};
@@ -52,14 +52,14 @@ const fn count(word: usize) -> usize {
 pub struct Event {
     word: AtomicUsize,
     // With the count that each found.
-    line: Mutex<WaitList<usize>>,
+    line: ShortLock<WaitList<usize>>,
 }
 
 impl Event {
     const_new! {
         /// An event that is not set.
         pub const fn new() -> Self {
-            Self { word: AtomicUsize::new(0), line: Mutex::new(WaitList::new()) }
+            Self { word: AtomicUsize::new(0), line: ShortLock::new(WaitList::new()) }
         }
     }
 

@@ -4,7 +4,7 @@
 //! addition, and to see that it has grown one load. Who waits sets `WAITERS` by a compare-exchange that fails if the
 //! number has grown meanwhile, under the lock of the line; so whoever lets it grow sees the one or the other.
 
-use kasasagi_primitive::sync::Mutex;
+use kasasagi_primitive::sync::ShortLock;
 use kasasagi_primitive::sync::atomic::{AtomicU64, Ordering};
 use kasasagi_primitive::wait_list::{Turn, WaitList, Waiter};
 use kasasagi_primitive::wake_batch::WakeBatch;
@@ -22,7 +22,7 @@ const ONE: u64 = 4;
 /// The number, and the line.
 pub(crate) struct Growing {
     word: AtomicU64,
-    line: Mutex<WaitList<()>>,
+    line: ShortLock<WaitList<()>>,
 }
 
 /// What one who looks finds.
@@ -34,7 +34,7 @@ pub(crate) struct Seen {
 
 impl Growing {
     pub(crate) fn new() -> Self {
-        Self { word: AtomicU64::new(0), line: Mutex::new(WaitList::new()) }
+        Self { word: AtomicU64::new(0), line: ShortLock::new(WaitList::new()) }
     }
 
     /// The number; what was done before it grew to that has happened before.

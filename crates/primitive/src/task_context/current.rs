@@ -14,6 +14,8 @@ pub(crate) struct Current {
     task: Cell<*const TaskContext>,
     yielded: Cell<bool>,
     pub(crate) budget: Cell<u8>,
+    /// How many leaf operations were begun in polls on this thread.
+    pub(crate) leaves: Cell<u64>,
     now: Cell<u64>,
     /// Whether the runtime of this thread is in debug mode.
     debug: Cell<bool>,
@@ -34,6 +36,7 @@ thread_local! {
         task: Cell::new(std::ptr::null()),
         yielded: Cell::new(false),
         budget: Cell::new(crate::coop::UNCONSTRAINED),
+        leaves: Cell::new(0),
         now: Cell::new(0),
         debug: Cell::new(false),
         vars: Cell::new(false),
@@ -90,6 +93,11 @@ pub unsafe fn enter(context: *const TaskContext) -> Entered {
 #[inline]
 pub fn mark_yielded() {
     CURRENT.with(|current| current.yielded.set(true));
+}
+
+/// How many leaf operations were begun in polls on this thread, those without a budget left out. Wraps.
+pub fn leaves() -> u64 {
+    CURRENT.with(|current| current.leaves.get())
 }
 
 /// The polled task's context as a pointer; null outside tasks.

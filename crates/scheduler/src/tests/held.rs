@@ -5,7 +5,13 @@ use crate::worker::CHECK_MAX;
 
 /// A clock that stands until it is set.
 #[derive(Default)]
-struct Clock(AtomicU64);
+pub(super) struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    pub(super) fn shared(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.0)
+    }
+}
 
 impl Driver for Arc<Clock> {
     fn now(&self) -> u64 {
@@ -26,9 +32,9 @@ impl Driver for Arc<Clock> {
     fn unpark(&self) {}
 }
 
-const MS: u64 = 1_000_000;
+pub(super) const MS: u64 = 1_000_000;
 
-fn clocked(seats: usize) -> (Spawner, Arc<Clock>) {
+pub(super) fn clocked(seats: usize) -> (Spawner, Arc<Clock>) {
     let clock = Arc::new(Clock::default());
     clock.0.store(1_000 * MS, Ordering::Relaxed);
     (new(Config::with_seats(seats), Box::new(Arc::clone(&clock))).0, clock)
@@ -43,7 +49,7 @@ fn spawn_of(spawner: &Spawner, clock: &Arc<Clock>, time: u64) {
 }
 
 /// Runs what is left, the seats by turns, and leaves them.
-fn finish<const N: usize>(spawner: &Spawner, seats: [Local; N]) {
+pub(super) fn finish<const N: usize>(spawner: &Spawner, seats: [Local; N]) {
     spawner.close();
     while spawner.live() > 0 {
         seats.iter().for_each(|local| local.seated(|| local.turn()));
@@ -52,19 +58,20 @@ fn finish<const N: usize>(spawner: &Spawner, seats: [Local; N]) {
 }
 
 /// Sits down, and has been at work for a while.
-fn sit_at<const N: usize>(spawner: &Spawner, clock: &Clock) -> [Local; N] {
+pub(super) fn sit_at<const N: usize>(spawner: &Spawner, clock: &Clock) -> [Local; N] {
     let seats = sit(&spawner.shared);
     for local in &seats {
         let local: &Local = local;
         local.last_check.set(clock.0.load(Ordering::Relaxed));
         local.until_check.set(CHECK_MAX);
+        local.planned.set(CHECK_MAX);
         local.check_interval.set(CHECK_MAX);
     }
     seats
 }
 
 /// Goes to sleep as one that was of no use.
-fn sleep_holding(local: &Local) {
+pub(super) fn sleep_holding(local: &Local) {
     let now = local.shared.driver.now();
     local.shared.idle.wake_was_futile(now);
     local.shared.park(local.index, false, true);

@@ -13,7 +13,7 @@ use super::error::{PutError, TaskDoneError, TryGetError, TryPutError};
 use super::store::Store;
 use super::taking::Taking;
 use crate::Closed;
-use kasasagi_primitive::sync::{Mutex, MutexGuard};
+use kasasagi_primitive::sync::{ShortLock, ShortLockGuard};
 use kasasagi_primitive::wait_list::{Place, Turn, WaitList, Waiter};
 use kasasagi_primitive::wake_batch::{WakeBatch, drop_caught, wake_caught};
 use std::pin::Pin;
@@ -23,7 +23,7 @@ use std::task::{Context, Poll, Waker};
 pub(super) struct Shared<T> {
     /// `usize::MAX` if there is no bound.
     pub(super) capacity: usize,
-    state: Mutex<State<T>>,
+    state: ShortLock<State<T>>,
 }
 
 pub(super) struct State<T> {
@@ -118,11 +118,11 @@ impl<T> Shared<T> {
             putters: WaitList::new(),
             joiners: WaitList::new(),
         };
-        Self { capacity, state: Mutex::new(state) }
+        Self { capacity, state: ShortLock::new(state) }
     }
 
     #[inline]
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {
+    pub(super) fn lock(&self) -> ShortLockGuard<'_, State<T>> {
         self.state.lock()
     }
 
@@ -209,11 +209,11 @@ impl<T> Shared<T> {
     /// What one who stands in a line is to do.
     fn ask<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State<T>>,
+        mut state: ShortLockGuard<'a, State<T>>,
         line: fn(&mut State<T>) -> &mut WaitList<()>,
         mut waiter: Pin<&mut Waiter<()>>,
         waker: &Waker,
-    ) -> (MutexGuard<'a, State<T>>, Turn<()>) {
+    ) -> (ShortLockGuard<'a, State<T>>, Turn<()>) {
         let mut clone = None;
         loop {
             if let Some(turn) = line(&mut state).poll_by(waiter.as_mut(), waker, &mut clone) {
@@ -269,7 +269,7 @@ impl<T> Shared<T> {
 
     /// Gives the lock back after an item was taken; it may have been the last one ever.
     #[inline]
-    fn leave_with(&self, state: MutexGuard<'_, State<T>>) {
+    fn leave_with(&self, state: ShortLockGuard<'_, State<T>>) {
         let is_over = state.is_over();
         drop(state);
         if is_over {

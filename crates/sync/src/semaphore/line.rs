@@ -3,7 +3,7 @@
 use super::{CLOSED, ONE, WAITERS, Wish};
 use kasasagi_primitive::offers::{self, At, Taken};
 use kasasagi_primitive::sync::atomic::{AtomicUsize, Ordering};
-use kasasagi_primitive::sync::{Mutex, MutexGuard};
+use kasasagi_primitive::sync::{ShortLock, ShortLockGuard};
 use kasasagi_primitive::wait_list::WaitList;
 use kasasagi_primitive::wake_batch::{Lead, WakeBatch, wake};
 use std::mem;
@@ -12,7 +12,7 @@ use std::task::Waker;
 pub(super) struct Line {
     /// How many offers there are, for a look without the lock.
     offers: AtomicUsize,
-    inside: Mutex<Inside>,
+    inside: ShortLock<Inside>,
 }
 
 pub(super) struct Inside {
@@ -28,10 +28,10 @@ pub(super) struct Inside {
 impl Line {
     pub(super) fn new(bound: usize) -> Self {
         let inside = Inside { list: WaitList::new(), free: 0, closed: false, bound, waking: 0 };
-        Self { offers: AtomicUsize::new(0), inside: Mutex::new(inside) }
+        Self { offers: AtomicUsize::new(0), inside: ShortLock::new(inside) }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inside> {
+    pub(super) fn lock(&self) -> ShortLockGuard<'_, Inside> {
         self.inside.lock()
     }
 
@@ -47,13 +47,13 @@ impl Line {
     }
 
     /// Serves whom it can, and wakes them outside the lock.
-    pub(super) fn serve_all(&self, inside: MutexGuard<'_, Inside>, word: Option<&AtomicUsize>) {
+    pub(super) fn serve_all(&self, inside: ShortLockGuard<'_, Inside>, word: Option<&AtomicUsize>) {
         self.serve(inside, word);
     }
 
     /// The same, in place: for a release.
     #[inline(always)]
-    pub(super) fn serve(&self, mut inside: MutexGuard<'_, Inside>, word: Option<&AtomicUsize>) {
+    pub(super) fn serve(&self, mut inside: ShortLockGuard<'_, Inside>, word: Option<&AtomicUsize>) {
         while inside.can_serve() {
             // One that has no waker was woken already, and comes by itself.
             let Some(first) = inside.serve() else { continue };
@@ -71,7 +71,7 @@ impl Line {
     #[cold]
     fn serve_many<'a>(
         &'a self,
-        mut inside: MutexGuard<'a, Inside>,
+        mut inside: ShortLockGuard<'a, Inside>,
         first: Waker,
         word: Option<&AtomicUsize>,
     ) {

@@ -5,7 +5,7 @@ use super::{CLOSED, Excess, ONE, Semaphore, TryAcquireError, WAITERS, Wish};
 use crate::Closed;
 use kasasagi_primitive::hint;
 use kasasagi_primitive::offers;
-use kasasagi_primitive::sync::MutexGuard;
+use kasasagi_primitive::sync::ShortLockGuard;
 use kasasagi_primitive::sync::atomic::Ordering;
 use kasasagi_primitive::wait_list::{Look, Place, WaitList, Waiter};
 use kasasagi_primitive::wake_batch::WakeBatch;
@@ -183,7 +183,7 @@ impl Semaphore {
 
     /// The permits went back to the word before the lock was there.
     #[cold]
-    fn add_after(&self, inside: MutexGuard<'_, Inside>, permits: usize) -> Result<(), Excess> {
+    fn add_after(&self, inside: ShortLockGuard<'_, Inside>, permits: usize) -> Result<(), Excess> {
         drop(inside);
         self.add(permits)
     }
