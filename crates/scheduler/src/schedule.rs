@@ -6,7 +6,7 @@
 
 use crate::seat::{Local, Wakes};
 use crate::shared::Shared;
-use crate::{current, gather};
+use crate::{current, gather_wakes};
 use kasasagi_primitive::chaos::CHAOS;
 use kasasagi_primitive::sync::atomic::{Ordering, fence};
 use kasasagi_primitive::{scope, task_context};
@@ -32,7 +32,7 @@ fn from_outside(task: Runnable, home: &Home<Shared>) {
         Some(_) => shared.inject(task),
         None => {
             shared.injector.push(task);
-            gather::call(shared);
+            gather_wakes::call(shared);
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Offers to tasks: taken back, looked at and dropped at the same time.
 
 use crate::hand::{Data, block_on};
-use crate::runner::{Done, Hand};
+use crate::runner::{Hand, other_in_line};
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::sync::Arc;
-use kasasagi_primitive::sync::atomic::AtomicBool;
 use kasasagi_primitive::thread;
 use kasasagi_sync::{Lock, LockingOwned, Semaphore};
 use std::future::Future;
@@ -24,14 +23,7 @@ fn offers_a_grant_meets_the_end_of_a_poll() {
         let hand = Hand::new();
         let mut left = pin!(lock.lock());
         hand.begin(left.as_mut());
-        let done = Arc::new(Done(AtomicBool::new(false), hand.waker.clone()));
-        let other = {
-            let (lock, done) = (Arc::clone(&lock), Arc::clone(&done));
-            thread::spawn(move || {
-                block_on(lock.lock()).touch();
-                done.set();
-            })
-        };
+        let (done, other) = other_in_line(&lock, &hand);
         let giver = thread::spawn(move || {
             guard.touch();
             drop(guard);

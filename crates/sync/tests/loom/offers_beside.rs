@@ -1,7 +1,7 @@
 //! Offers to futures that wait under another waker than their task's.
 
 use crate::hand::{Data, block_on};
-use crate::runner::{Done, Hand};
+use crate::runner::{Hand, other_in_line};
 use kasasagi_primitive::explore::explore;
 use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering};
 use kasasagi_primitive::sync::{Arc, Mutex};
@@ -24,14 +24,7 @@ fn offers_a_grant_whose_wake_stays_meets_the_end_of_a_poll() {
         let hand = Hand::new();
         let mut left = pin!(lock.lock());
         hand.begin_under(left.as_mut(), Waker::noop());
-        let done = Arc::new(Done(AtomicBool::new(false), hand.waker.clone()));
-        let other = {
-            let (lock, done) = (Arc::clone(&lock), Arc::clone(&done));
-            thread::spawn(move || {
-                block_on(lock.lock()).touch();
-                done.set();
-            })
-        };
+        let (done, other) = other_in_line(&lock, &hand);
         let giver = thread::spawn(move || {
             guard.touch();
             drop(guard);
@@ -180,14 +173,7 @@ fn offers_one_moved_under_its_waker_is_the_other_tasks() {
         before.begin_under(left.as_mut(), &waker);
         hand.begin_under(left.as_mut(), &waker);
         drop(before);
-        let done = Arc::new(Done(AtomicBool::new(false), hand.waker.clone()));
-        let other = {
-            let (lock, done) = (Arc::clone(&lock), Arc::clone(&done));
-            thread::spawn(move || {
-                block_on(lock.lock()).touch();
-                done.set();
-            })
-        };
+        let (done, other) = other_in_line(&lock, &hand);
         let giver = thread::spawn(move || drop(guard));
         hand.run(|_| done.poll());
         other.join().expect("it gets the lock");

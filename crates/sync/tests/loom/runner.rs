@@ -1,9 +1,13 @@
 //! The runner of a task, made by hand.
 
+use crate::hand::{Data, block_on};
 use kasasagi_primitive::offers;
 use kasasagi_primitive::park::Parker;
+use kasasagi_primitive::sync::Arc;
 use kasasagi_primitive::sync::atomic::{AtomicBool, Ordering};
 use kasasagi_primitive::task_context::{self, TaskContext};
+use kasasagi_primitive::thread::{self, JoinHandle};
+use kasasagi_sync::Lock;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering as Real};
@@ -118,4 +122,15 @@ impl Done {
     pub(crate) fn poll(&self) -> Poll<()> {
         if self.0.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }
+}
+
+/// Another thread gets in line for the lock; says so to the task once it has had it.
+pub(crate) fn other_in_line(lock: &Arc<Lock<Data>>, hand: &Hand) -> (Arc<Done>, JoinHandle<()>) {
+    let done = Arc::new(Done(AtomicBool::new(false), hand.waker.clone()));
+    let (lock, of_other) = (Arc::clone(lock), Arc::clone(&done));
+    let other = thread::spawn(move || {
+        block_on(lock.lock()).touch();
+        of_other.set();
+    });
+    (done, other)
 }
